@@ -1,0 +1,100 @@
+/**
+ * `switchboard.toml`, validated. Every key has a default, so an empty or missing file is a valid config.
+ * An error names the key, the value and what is allowed; nothing is ever ignored in silence.
+ */
+
+import { readFileSync } from "node:fs";
+import { parse, TomlError } from "smol-toml";
+import { z } from "zod";
+import { SwitchboardError } from "./errors.ts";
+
+const seconds = (fallback: number, max: number) => z.number().positive().max(max).default(fallback);
+
+const tier = z.strictObject({
+  /** A model's name or alias as Claude Code takes it. */
+  model: z.string().min(1).optional(),
+  /** Asked when the model is overloaded; must differ from `model`. */
+  fallback_model: z.string().min(1).optional(),
+  system_prompt: z.string().min(1).optional(),
+});
+
+const schema = z.strictObject({
+  log_level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+  /** PATH of the Claude processes and their tools. */
+  path: z.string().min(1).default("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+  processes: z
+    .strictObject({
+      /** Most Claude processes at once. Default: what the machine's memory bears. */
+      max: z.int().min(1).max(10_000).optional(),
+      /** Most starts at once. Default: the number of cores. */
+      max_starts: z.int().min(1).max(256).optional(),
+      /** A process that was idle for so long is closed; the conversation stays. */
+      idle_seconds: seconds(2 * 3600, 30 * 86_400),
+      health_check_seconds: seconds(300, 86_400),
+      /** How long shutdown, close and restart let running turns end. */
+      drain_seconds: seconds(30, 3600),
+      /** After so long a stopped turn's process is killed. */
+      stop_seconds: seconds(10, 600),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      /** Longest text of a message, in bytes of UTF-8. */
+      text_bytes: z.int().min(1).max(10_000_000).default(262_144),
+    })
+    .prefault({}),
+  /** Changes to the shipped tiers. */
+  tiers: z.record(z.string(), tier).default({}),
+});
+
+export type Config = z.output<typeof schema>;
+export type TierConfig = z.output<typeof tier>;
+
+/** The config when there is no file. */
+export function defaultConfig(): Config {
+  return schema.parse({});
+}
+
+/** Reads and validates the file; a missing one gives the defaults. Throws `invalid_config`. */
+export function loadConfig(file: string): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return defaultConfig();
+    throw new SwitchboardError("invalid_config", `${file} cannot be read: ${String(error)}`, {
+      cause: error,
+    });
+  }
+  return parseConfig(text, file);
+}
+
+/** `file` is only named in errors. Throws `invalid_config`. */
+export function parseConfig(text: string, file: string): Config {
+  let raw: unknown;
+  try {
+    raw = parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const reason = error.message.split("\n", 1)[0];
+    throw new SwitchboardError("invalid_config", `${file}:${error.line}: ${reason}`, { cause: error });
+  }
+  const result = schema.safeParse(raw);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => {
+    const key = issue.path.join(".");
+    const found = valueAt(raw, issue.path);
+    return `${key === "" ? "" : `${key}: `}${issue.message}${found === undefined ? "" : ` (found ${JSON.stringify(found)})`}`;
+  });
+  const field = result.error.issues[0]?.path.join(".") ?? "";
+  throw new SwitchboardError("invalid_config", `${file}: ${problems.join("; ")}`, { field });
+}
+
+function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
+  let value = raw;
+  for (const key of path) {
+    if (typeof value !== "object" || value === null) return undefined;
+    value = Reflect.get(value, key);
+  }
+  return typeof value === "object" ? undefined : value;
+}

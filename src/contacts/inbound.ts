@@ -1,0 +1,119 @@
+/**
+ * What a channel may hand over, as schemas: the API's document is generated from the same ones that refuse
+ * bad input. What contacts write is data; nothing here looks for meaning in it.
+ */
+
+import { z } from "zod";
+import { SwitchboardError } from "../errors.ts";
+import { admitted, isTier } from "./tiers.ts";
+
+const control = /\p{Cc}/u;
+
+/** A custom issue whose `params.code` becomes the error's code. */
+function problem(
+  code: "invalid_chat_id" | "invalid_text" | "unknown_tier" | "unsupported",
+  message: string,
+  hint?: string,
+) {
+  return { error: message, params: { code, hint } };
+}
+
+/**
+ * 1 to 256 bytes of well-formed UTF-8 without control characters. `.` and `..` are refused: a URL cannot carry
+ * them as a segment, however encoded (RFC 3986, 5.2.4).
+ */
+export const chatIdSchema = z
+  .string()
+  .refine(
+    (id) =>
+      id.isWellFormed() &&
+      !control.test(id) &&
+      Buffer.byteLength(id) >= 1 &&
+      Buffer.byteLength(id) <= 256 &&
+      id !== "." &&
+      id !== "..",
+    problem(
+      "invalid_chat_id",
+      "must be 1 to 256 bytes of well-formed UTF-8 without control characters, and not . or ..",
+    ),
+  );
+
+/** A short line that people read: a name. 1 to 256 characters, no control characters. */
+const line = z
+  .string()
+  .min(1)
+  .max(256)
+  .refine((text) => text.isWellFormed() && !control.test(text) && text.trim() !== "", {
+    error: "must be one line of well-formed text",
+  });
+
+const tierSchema = z
+  .string()
+  .refine(isTier, problem("unknown_tier", `no such tier (allowed: ${admitted.join(", ")}, unknown)`));
+
+export const contactPatchSchema = z.strictObject({
+  name: line.nullable().optional(),
+  tier: tierSchema.optional(),
+  group: z.boolean().optional(),
+});
+
+export const senderSchema = z.strictObject({
+  id: z.string().min(1).max(256),
+  name: line,
+  tier: tierSchema.optional(),
+});
+
+const textSchema = z
+  .string()
+  .refine(
+    (text) => text.isWellFormed(),
+    problem("invalid_text", "holds a lone surrogate", "Send well-formed Unicode."),
+  )
+  .refine((text) => !text.includes("\0"), problem("invalid_text", "holds a NUL character"))
+  // A blank text makes the CLI answer by itself, without the model.
+  .refine((text) => text.trim() !== "", problem("invalid_text", "is empty"));
+
+export const inboundSchema = z.strictObject({
+  text: textSchema,
+  id: z
+    .string()
+    .min(1)
+    .max(256)
+    .refine((id) => id.isWellFormed() && !control.test(id), { error: "must be one line of well-formed text" })
+    .optional(),
+  contact: contactPatchSchema.optional(),
+  sender: senderSchema.optional(),
+  route: z.json().optional(),
+  attachments: z
+    .array(z.unknown())
+    .refine(
+      (list) => list.length === 0,
+      problem("unsupported", "attachments are not supported yet", "Send the text alone."),
+    )
+    .optional(),
+});
+
+export type InboundInput = z.input<typeof inboundSchema>;
+
+/** Validates `input`; throws a {@link SwitchboardError} that names the first field that is wrong. */
+export function parseInput<T>(schema: z.ZodType<T>, input: unknown, root?: string): T {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  throw inputError(result.error, root);
+}
+
+/** The first issue as the error that callers see. `root` names the input itself when the issue is about all of it. */
+export function inputError(error: z.ZodError, root = "body"): SwitchboardError {
+  const issue = error.issues[0];
+  if (issue === undefined) return new SwitchboardError("invalid_request", "the input is not valid");
+  const unknownKey = issue.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+  const path = [...issue.path.map(String), ...(unknownKey === undefined ? [] : [unknownKey])];
+  const field = path.length === 0 ? root : path.join(".");
+  const params = issue.code === "custom" ? issue.params : undefined;
+  const code = params?.code ?? "invalid_request";
+  const hint = params?.hint;
+  return new SwitchboardError(code, `${field}: ${issue.message}`, {
+    field,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}

@@ -1,0 +1,28 @@
+/**
+ * Session names are for people: links under `chats/` and columns of tables. Code never uses them as a key.
+ */
+
+/** Device names of Windows, where a shared home may be looked at. */
+const reserved = /^(con|prn|aux|nul|com\d|lpt\d)$/;
+
+/** Bytes; leaves room for the ledger's `-12345` below every file system's limit. */
+const maxLength = 48;
+
+/**
+ * A slug of lower-case ASCII letters, digits and single hyphens, never empty: `John Doe` → `john-doe`.
+ * Without a name the chat id serves; of a name in a script without ASCII letters nothing is left: `chat`.
+ */
+export function sessionNameBase(name: string | null, chatId: string): string {
+  const slug = slugify(name ?? "") || slugify(chatId) || "chat";
+  return reserved.test(slug) ? `chat-${slug}` : slug;
+}
+
+function slugify(text: string): string {
+  return text
+    .normalize("NFKD")
+    .replace(/\p{Mark}/gu, "")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .slice(0, maxLength)
+    .replace(/^-+|-+$/g, "");
+}

@@ -1,0 +1,386 @@
+/**
+ * The ledger: the durable record of contacts, sessions, messages, tries, turns, replies and events.
+ *
+ * This file is the port; it names no storage. The rules that every implementation keeps:
+ * - A call that resolves has been committed to disk; one that rejects has changed nothing.
+ * - Every change of state appends its event in the same transaction, so the events alone tell what happened.
+ * - Every write on behalf of a session carries its lease and is refused as `stale_epoch` when another host
+ *   (or a later start of this one) has acquired the chat since. Accepting a message needs no lease.
+ * - Time on rows is the ledger's own, in ms since the Unix epoch, so that hosts with different clocks agree.
+ * - Nothing is loaded whole: a million chats cost a look-up each.
+ */
+
+/** Anything that JSON can say; what a channel hands over to find its way back with a reply. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** Who is behind a chat. */
+export interface Contact {
+  name: string | null;
+  tier: string;
+  /** Several people speak in this chat; each message then bears its sender's name. */
+  group: boolean;
+}
+
+/** Only the given fields change. */
+export interface ContactPatch {
+  name?: string | null;
+  tier?: string;
+  group?: boolean;
+}
+
+/** Who spoke in a group. A tier given here can only lower what the chat's own tier allows. */
+export interface Sender {
+  id: string;
+  name: string;
+  tier?: string;
+}
+
+/** What a chat's turns have cost so far, as the model's API reported it. */
+export interface Usage {
+  turns: number;
+  inputTokens: number;
+  outputTokens: number;
+  costUsd: number;
+}
+
+/** One conversation partner, a person or a group. */
+export interface Chat {
+  chatId: string;
+  contact: Contact;
+  /** A readable, safe slug, unique without regard to case, fixed when the chat is first named. */
+  sessionName: string;
+  /** The current session, or null before the first message. */
+  session: Session | null;
+  /** Messages accepted and without an end status yet. */
+  open: number;
+  lastMessageAt: number | null;
+  createdAt: number;
+  usage: Usage;
+}
+
+/** A chat's persistent Claude conversation. It outlives processes, restarts and hosts. */
+export interface Session {
+  /** Ours, a UUID. The session's space bears it as its folder's name. */
+  id: string;
+  chatId: string;
+  /** The SDK's id, once a turn has proven it; null until then. */
+  sdkSessionId: string | null;
+  /** The contact facts that Claude was last told, so that only changed ones are told again. */
+  toldFacts: string | null;
+  createdAt: number;
+  /** When a reset put it aside; null for the current one. */
+  endedAt: number | null;
+}
+
+/** `queued` and `sent` are open; each message reaches exactly one of the others. */
+export type MessageStatus = "queued" | "sent" | "answered" | "refused" | "failed" | "stopped";
+
+export interface Failure {
+  code: string;
+  message: string;
+}
+
+/** One accepted inbound text. */
+export interface Message {
+  /** Ours, a UUID. */
+  id: string;
+  /** The channel's id of it, unique within the chat; null when the channel has none. */
+  externalId: string | null;
+  chatId: string;
+  /** Place among the chat's messages and replies, from 1. */
+  seq: number;
+  text: string;
+  sender: Sender | null;
+  /** Where its reply goes: fixed here, at acceptance. */
+  route: Json;
+  status: MessageStatus;
+  /** Of a stopped message: whether the model had begun to work on it. Null otherwise. */
+  ran: boolean | null;
+  /** Charged tries so far. */
+  tries: number;
+  /** Why it was refused or failed. */
+  error: Failure | null;
+  reply: Reply | null;
+  acceptedAt: number;
+  /** When it was last handed to a process. */
+  sentAt: number | null;
+  endedAt: number | null;
+}
+
+export type ReplyStatus = "pending" | "sending" | "sent" | "uncertain" | "failed";
+
+/** One outbound text. At most one `answer` names a message. */
+export interface Reply {
+  id: string;
+  chatId: string;
+  seq: number;
+  kind: "answer" | "notice";
+  text: string;
+  /** Ids of the messages that it answers. */
+  answers: string[];
+  route: Json;
+  status: ReplyStatus;
+  createdAt: number;
+}
+
+/** How a try ended; null while it is under way. `lost`: its process died and the message was in no transcript. */
+export type TryOutcome = "answered" | "failed" | "stopped" | "lost";
+
+/** One handing-over of a message to a process. Charged before it is made. */
+export interface Try {
+  messageId: string;
+  /** From 1. */
+  n: number;
+  /** The uuid under which the process knows the message. */
+  sdkUuid: string;
+  generation: number;
+  epoch: number;
+  outcome: TryOutcome | null;
+  chargedAt: number;
+}
+
+export type TurnOutcome = "answered" | "failed" | "stopped";
+
+/** One run of the model, with the messages that it took in. */
+export interface Turn {
+  id: string;
+  chatId: string;
+  sessionId: string;
+  generation: number;
+  messageIds: string[];
+  outcome: TurnOutcome | null;
+  startedAt: number;
+  /** When its first model request left the gateway, and when that request's first byte came. */
+  requestAt: number | null;
+  firstByteAt: number | null;
+  endedAt: number | null;
+}
+
+/** One run of a Claude Code process. */
+export interface ProcessRecord {
+  generation: number;
+  chatId: string;
+  sessionId: string;
+  pid: number | null;
+  startedAt: number;
+  endedAt: number | null;
+  /** Why it was started, and why it ended. */
+  startReason: string;
+  endReason: string | null;
+}
+
+/** What changed. `text` events are not here: they are live only. */
+export type Change =
+  | { type: "message"; message: EventMessage }
+  | { type: "turn"; turnId: string; state: "started" | "joined" | TurnOutcome; messageIds: string[] }
+  | {
+      type: "tool";
+      turnId: string;
+      toolUseId: string;
+      name: string;
+      state: "started" | "finished" | "failed";
+    }
+  | { type: "reply"; reply: Reply }
+  | {
+      type: "process";
+      generation: number;
+      state: "starting" | "started" | "ended";
+      pid: number | null;
+      reason: string;
+    }
+  | { type: "notice"; code: string; text: string };
+
+/** A message as it stood at the event, without what never changes later (route, reply's text). */
+export type EventMessage = Pick<
+  Message,
+  "id" | "externalId" | "seq" | "text" | "status" | "ran" | "tries" | "error"
+> & { replyId: string | null };
+
+/** One durable row for each change. */
+export type LedgerEvent = { seq: number; at: number; chatId: string } & Change;
+
+/** The right to write on behalf of a chat's session. A later acquire makes it stale. */
+export interface Lease {
+  chatId: string;
+  epoch: number;
+}
+
+/** A message at the door. */
+export interface Inbound {
+  /** The id that the message will have. */
+  id: string;
+  chatId: string;
+  externalId: string | null;
+  text: string;
+  sender: Sender | null;
+  route: Json;
+  contact: ContactPatch;
+  /** Base of the session name if this is the chat's first; the ledger appends `-2`, `-3`… until it is free. */
+  sessionNameBase: string;
+}
+
+/** Charges the first try together with the acceptance, for a session whose process can take it at once. */
+export interface Claim {
+  epoch: number;
+  generation: number;
+}
+
+export type Acceptance =
+  /** `claimed`: the claim held, the message is `sent` and must now be handed over. */
+  | { kind: "accepted"; message: Message; claimed: boolean }
+  /** The same external id and text as before: the message as it stands. */
+  | { kind: "duplicate"; message: Message }
+  /** The same external id with another text: nothing changed. */
+  | { kind: "conflict"; message: Message }
+  /** The chat's tier (with the patch applied) is none of those admitted: nothing changed. */
+  | { kind: "refused"; tier: string };
+
+/** How open messages leave a session other than by an answered turn. */
+export interface Ending {
+  messageId: string;
+  status: "failed" | "stopped" | "refused";
+  ran: boolean | null;
+  error: Failure | null;
+}
+
+/** All that the end of a turn changes, in one transaction. */
+export interface TurnEnd {
+  turnId: string;
+  /** `answered` gives each of `messageIds` the reply; otherwise `endings` says how each member ends. */
+  outcome: TurnOutcome;
+  messageIds: string[];
+  /** The answer, for `answered`; its route is that of the first of `messageIds`. */
+  reply: { id: string; text: string; status: ReplyStatus } | null;
+  endings: Ending[];
+  /** What the turn proved: the SDK's session id, and the facts that Claude now knows. Null: nothing new. */
+  proven: { sessionId: string; sdkSessionId: string; toldFacts: string | null } | null;
+  usage: Omit<Usage, "turns"> | null;
+  requestAt: number | null;
+  firstByteAt: number | null;
+}
+
+export type LedgerErrorCode =
+  /** The disk is full. Nothing changed; try again when there is room. */
+  | "storage_full"
+  /** Another program has held the database for longer than the busy limit. Nothing changed. */
+  | "storage_busy"
+  /** Any other failure of the storage. */
+  | "storage_failed"
+  | "stale_epoch"
+  /** The database was written by a newer version of Switchboard. */
+  | "newer_schema"
+  /** The file is damaged, or is no database of Switchboard. */
+  | "corrupt"
+  | "closed";
+
+export class LedgerError extends Error {
+  readonly code: LedgerErrorCode;
+  constructor(code: LedgerErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "LedgerError";
+    this.code = code;
+  }
+}
+
+export interface ChatPage {
+  chats: Chat[];
+  /** Cursor of the next page; null at the end. Opaque. */
+  next: string | null;
+}
+
+/** Every method rejects with a {@link LedgerError} and only with that. */
+export interface Ledger {
+  // Chats and contacts
+
+  chat(chatId: string): Promise<Chat | null>;
+  /** Most recently active first. `limit` ≤ 1000. */
+  chats(page: { after?: string; limit: number }): Promise<ChatPage>;
+  /** Names a chat or changes its contact; appends a `notice` event `contact_changed` when something changed. */
+  putContact(chatId: string, patch: ContactPatch, sessionNameBase: string): Promise<Chat>;
+
+  // Messages
+
+  /** Stores message, contact and event in one transaction. `admit`: the tiers whose messages are accepted. */
+  accept(inbound: Inbound, admit: readonly string[], claim?: Claim): Promise<Acceptance>;
+  message(id: string): Promise<Message | null>;
+  /** Messages and replies of a chat with `seq > after`, in order of `seq`. `limit` ≤ 1000. */
+  history(chatId: string, after: number, limit: number): Promise<Array<Message | Reply>>;
+  /** The chat's messages without an end status, in order of `seq`, each with its tries. */
+  openMessages(chatId: string): Promise<Array<{ message: Message; tries: Try[] }>>;
+  /** Chats that have open messages, in order of chat id, after the given one. For recovery at start. */
+  chatsWithOpenMessages(after: string, limit: number): Promise<string[]>;
+
+  // Ownership
+
+  acquire(chatId: string, hostId: string): Promise<{ epoch: number } | { heldBy: string }>;
+  /** Keeps all of the host's leases. `leaseMs`: how long they now hold without another renewal; null: for ever. */
+  renew(hostId: string): Promise<{ leaseMs: number | null }>;
+  release(lease: Lease): Promise<void>;
+
+  // On behalf of a session: refused as `stale_epoch` when the lease is not the chat's latest
+
+  /** The chat's current session; begins one with the given id when there is none. */
+  openSession(lease: Lease, newSessionId: string): Promise<Session>;
+  /** Puts the current session aside and begins a new one; appends a `notice` event `session_reset`. */
+  resetSession(lease: Lease, newSessionId: string): Promise<{ session: Session; earlier: Session | null }>;
+  /**
+   * Brings back the session that the last reset put aside; the one begun since is put aside in its place.
+   * Null when there is none. Appends a `notice` event `reset_undone`.
+   */
+  undoReset(lease: Lease): Promise<{ session: Session; earlier: Session } | null>;
+
+  /** Records a process that is about to be spawned and gives it the next generation number. */
+  beginProcess(lease: Lease, sessionId: string, reason: string): Promise<{ generation: number }>;
+  processStarted(lease: Lease, generation: number, pid: number): Promise<void>;
+  processEnded(lease: Lease, generation: number, reason: string): Promise<void>;
+  /** The chat's latest processes, newest first. */
+  processes(chatId: string, limit: number): Promise<ProcessRecord[]>;
+
+  /** Charges a try for each message (which becomes `sent`), before it is handed over. In the order given. */
+  charge(
+    lease: Lease,
+    generation: number,
+    tries: Array<{ messageId: string; sdkUuid: string }>,
+  ): Promise<void>;
+  /** Takes messages back to `queued`; their open tries end as `lost`. */
+  requeue(lease: Lease, messageIds: string[]): Promise<void>;
+  /** Ends open messages outside of a turn. Messages that have an end already are left as they are. */
+  endMessages(lease: Lease, endings: Ending[]): Promise<void>;
+
+  beginTurn(
+    lease: Lease,
+    turn: { id: string; sessionId: string; generation: number; messageIds: string[] },
+  ): Promise<void>;
+  /** Messages that a running turn took in (steering). */
+  joinTurn(lease: Lease, turnId: string, messageIds: string[]): Promise<void>;
+  endTurn(lease: Lease, end: TurnEnd): Promise<{ reply: Reply | null }>;
+  turns(chatId: string, limit: number): Promise<Turn[]>;
+
+  /** Appends events that change no other row (tools, notices). */
+  append(lease: Lease, changes: Array<Extract<Change, { type: "tool" | "notice" }>>): Promise<void>;
+
+  // Events
+
+  /** Committed events with `seq > after`, in order, of one chat or of all. `limit` ≤ 1000. */
+  changes(after: number, options: { chatId?: string; limit: number }): Promise<LedgerEvent[]>;
+  /** The number of the latest committed event; 0 when there is none. */
+  lastSeq(): Promise<number>;
+  /** Calls `listener` with each committed batch, in order, after the commit. Returns the unsubscription. */
+  onCommit(listener: (events: readonly LedgerEvent[]) => void): () => void;
+
+  close(): Promise<void>;
+}
+
+/** Whether a message has reached its one end status. */
+export function hasEnded(status: MessageStatus): boolean {
+  switch (status) {
+    case "queued":
+    case "sent":
+      return false;
+    case "answered":
+    case "refused":
+    case "failed":
+    case "stopped":
+      return true;
+  }
+}

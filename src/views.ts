@@ -1,0 +1,170 @@
+/**
+ * What callers see: the shapes of the HTTP API and of the library, which are the same. Times are ISO 8601 in UTC.
+ * A view joins what the ledger says with what the live session says; here are the types and the pure conversions.
+ */
+
+import type {
+  Chat,
+  Contact,
+  Failure,
+  Json,
+  LedgerEvent,
+  Message,
+  MessageStatus,
+  Reply,
+  ReplyStatus,
+  Usage,
+} from "./ledger/index.ts";
+
+/** Why an open message has no answer yet. */
+export type WaitingFor = "slot" | "start" | "model" | "tool" | "approval" | "limit" | "compaction" | "budget";
+
+export interface Waiting {
+  for: WaitingFor;
+  /** When it is expected to go on, for `limit`. */
+  until?: string;
+  /** Place in the line, from 1, for `slot`. */
+  position?: number;
+}
+
+export interface ReplyView {
+  id: string;
+  kind: "answer" | "notice";
+  text: string;
+  /** Ids of the messages that it answers. */
+  answers: string[];
+  status: ReplyStatus;
+}
+
+export interface MessageView {
+  id: string;
+  externalId: string | null;
+  chatId: string;
+  /** Place among the chat's messages and replies, from 1. */
+  seq: number;
+  text: string;
+  status: MessageStatus;
+  /** Of a stopped message: whether the model had begun to work on it. */
+  ran: boolean | null;
+  waiting: Waiting | null;
+  tries: number;
+  error: Failure | null;
+  reply: ReplyView | null;
+  acceptedAt: string;
+  sentAt: string | null;
+  endedAt: string | null;
+}
+
+/** One line of a chat's history. */
+export type HistoryEntry =
+  | ({ type: "message" } & MessageView)
+  | ({ type: "reply"; chatId: string; seq: number; createdAt: string } & ReplyView);
+
+/** A process state, or of a chat without a process: `dormant`, `parked`, `quarantined`. */
+export type ChatState = "starting" | "idle" | "busy" | "closing" | "dormant" | "parked" | "quarantined";
+
+export interface ProcessView {
+  pid: number | null;
+  generation: number;
+  /** Memory of the whole process tree, in bytes; null when it cannot be read. */
+  memoryBytes: number | null;
+  since: string;
+}
+
+export interface ChatView {
+  chatId: string;
+  contact: Contact;
+  sessionName: string;
+  /** The SDK's session id, once a turn has proven it. */
+  sessionId: string | null;
+  state: ChatState;
+  process: ProcessView | null;
+  /** Messages without an end status yet. */
+  queued: number;
+  lastMessageAt: string | null;
+  createdAt: string;
+  usage: Usage;
+}
+
+/** A durable event with its number, or a piece of text on its way (no number: it is not kept). */
+export type EventView =
+  | ({ seq: number; at: string; chatId: string } & DurableChange)
+  | { type: "text"; chatId: string; turnId: string; offset: number; text: string };
+
+type WithoutFrame<T> = T extends unknown ? Omit<T, "seq" | "at" | "chatId" | "reply"> : never;
+type DurableChange =
+  | WithoutFrame<Exclude<LedgerEvent, { type: "reply" }>>
+  | { type: "reply"; reply: ReplyView };
+
+/** What an action on a chat did. */
+export interface ActionView {
+  chatId: string;
+  /** What happened, in a word: `stopped`, `closed`, `restarted`, `reset`, `undone`, or `nothing` (there was nothing to do). */
+  did: "stopped" | "closed" | "restarted" | "reset" | "undone" | "nothing";
+  /** Messages that ended `stopped`. */
+  stopped: Array<{ id: string; ran: boolean }>;
+  /** Messages that are waiting again for a process. */
+  requeued: string[];
+  /** The current session after the action (the SDK's id), when the action changed it. */
+  sessionId?: string | null;
+}
+
+/** The answer to a message at the door. */
+export interface Receipt {
+  message: MessageView;
+  /** The external id was known already: the message is shown as it stands. */
+  duplicate: boolean;
+}
+
+export function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function isoOrNull(ms: number | null): string | null {
+  return ms === null ? null : iso(ms);
+}
+
+export function replyView(reply: Reply): ReplyView {
+  return { id: reply.id, kind: reply.kind, text: reply.text, answers: reply.answers, status: reply.status };
+}
+
+export function messageView(message: Message, waiting: Waiting | null): MessageView {
+  return {
+    id: message.id,
+    externalId: message.externalId,
+    chatId: message.chatId,
+    seq: message.seq,
+    text: message.text,
+    status: message.status,
+    ran: message.ran,
+    waiting,
+    tries: message.tries,
+    error: message.error,
+    reply: message.reply === null ? null : replyView(message.reply),
+    acceptedAt: iso(message.acceptedAt),
+    sentAt: isoOrNull(message.sentAt),
+    endedAt: isoOrNull(message.endedAt),
+  };
+}
+
+export function chatView(chat: Chat, live: { state: ChatState; process: ProcessView | null }): ChatView {
+  return {
+    chatId: chat.chatId,
+    contact: chat.contact,
+    sessionName: chat.sessionName,
+    sessionId: chat.session?.sdkSessionId ?? null,
+    state: live.state,
+    process: live.process,
+    queued: chat.open,
+    lastMessageAt: isoOrNull(chat.lastMessageAt),
+    createdAt: iso(chat.createdAt),
+    usage: chat.usage,
+  };
+}
+
+export function eventView(event: LedgerEvent): EventView {
+  const at = iso(event.at);
+  return event.type === "reply" ? { ...event, at, reply: replyView(event.reply) } : { ...event, at };
+}
+
+export type { Contact, Json, MessageStatus, Usage };
