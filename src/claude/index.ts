@@ -1,0 +1,4 @@
+export * from "./claude.ts";
+export { claudeCode } from "./process.ts";
+export { openSpace, spaceOf } from "./space.ts";
+export { findTranscript, savedCost, takenUuids } from "./transcript.ts";

@@ -1,0 +1,78 @@
+/**
+ * Everything that a Claude Code process is told at its start: its options, and its environment built key by key.
+ * Nothing of the host's environment is passed on.
+ */
+
+import type { Options } from "@anthropic-ai/claude-agent-sdk";
+import type { Launch } from "./claude.ts";
+
+/**
+ * Bounds of the CLI's own patience, all in one place. By default it retries ten times (178 s for a 529) and waits
+ * 360 s for a hanging API, 300 s for a stalled stream (measured, CLI 2.1.330): far too long for a chat.
+ */
+const patience = {
+  /** One retry bridges a dropped connection; more of it belongs to the gateway, where it leaves no trace in the transcript. */
+  CLAUDE_CODE_MAX_RETRIES: "1",
+  /** ms until the first byte of an answer. Long enough for a whole answer that is not streamed (the CLI's fallback). */
+  API_TIMEOUT_MS: "180000",
+  /** ms without a byte in mid-stream; the API pings more often than that. 10 000 is the least that the CLI takes. */
+  CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS: "60000",
+};
+
+export function environmentOf(launch: Launch, path: string): Record<string, string> {
+  const { space, api } = launch;
+  return {
+    PATH: path,
+    // A tool's `~` is the session's own folder.
+    HOME: space.work,
+    SHELL: "/bin/sh",
+    LANG: "C.UTF-8",
+    TMPDIR: space.tmp,
+    CLAUDE_CODE_TMPDIR: space.tmp,
+    CLAUDE_CONFIG_DIR: space.claude,
+    ANTHROPIC_BASE_URL: api.baseUrl,
+    ANTHROPIC_API_KEY: api.token,
+    CLAUDE_AGENT_SDK_CLIENT_APP: "switchboard",
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+    DISABLE_TELEMETRY: "1",
+    DISABLE_AUTOUPDATER: "1",
+    // A task in the background would start turns that nobody asked for.
+    CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: "1",
+    // The conversation is the memory; notes that the CLI keeps on the side would be a second one.
+    CLAUDE_CODE_DISABLE_AUTO_MEMORY: "1",
+    ...patience,
+  };
+}
+
+export function optionsOf(launch: Launch, path: string): Options {
+  const { session, space, tools } = launch;
+  return {
+    cwd: space.work,
+    env: environmentOf(launch, path),
+    model: launch.model,
+    ...(launch.fallbackModel === null ? {} : { fallbackModel: launch.fallbackModel }),
+    // Not recorded in the transcript, so that a changed prompt holds from the next turn on.
+    systemPrompt: { type: "custom", prompt: launch.systemPrompt, snapshot: false },
+    ...(session.mode === "resume" ? { resume: session.sdkSessionId } : { sessionId: session.sdkSessionId }),
+    // No CLAUDE.md, no settings.json of anybody.
+    settingSources: [],
+    settings: {
+      // Days. The CLI deletes transcripts that are older than this, 30 days by default.
+      cleanupPeriodDays: 36_500,
+    },
+    tools: [...tools],
+    // Without being asked; unlike bypassing permissions this works as root too. Anything else is denied.
+    allowedTools: tools.map(allowanceOf),
+    permissionMode: "dontAsk",
+    strictMcpConfig: true,
+    includePartialMessages: true,
+  };
+}
+
+/**
+ * File tools work inside the session's own folder, links resolved (measured, also for Glob and Grep, which follow Read).
+ * Bash has no such bound: it can read what the daemon's user can.
+ */
+function allowanceOf(tool: string): string {
+  return ["Read", "Write", "Edit", "Glob", "Grep"].includes(tool) ? `${tool}(./**)` : tool;
+}

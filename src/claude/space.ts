@@ -1,0 +1,20 @@
+/**
+ * A session's private folders, `<spaces>/<session id>/{work,claude,tmp}`. A config folder of its own keeps sessions
+ * from seeing each other (they register there) and from racing on `.claude.json`, which each start rewrites.
+ */
+
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Space } from "./claude.ts";
+
+/** Creates what is missing, mode 0700. `sessionId` must be a UUID of ours: it becomes a path. */
+export async function openSpace(spaces: string, sessionId: string): Promise<Space> {
+  const space = spaceOf(spaces, sessionId);
+  for (const folder of Object.values(space)) await mkdir(folder, { recursive: true, mode: 0o700 });
+  return space;
+}
+
+export function spaceOf(spaces: string, sessionId: string): Space {
+  const root = join(spaces, sessionId);
+  return { work: join(root, "work"), claude: join(root, "claude"), tmp: join(root, "tmp") };
+}
