@@ -3,22 +3,56 @@
  * It installs no signal handlers and reads no environment; whoever embeds it decides about both.
  */
 
-import type { Config } from "./config.ts";
-import type { InboundInput } from "./contacts/inbound.ts";
-import type { ContactPatch } from "./ledger/index.ts";
-import type { Logger } from "./log.ts";
-import type {
-  ActionView,
-  ChatState,
-  ChatView,
-  EventView,
-  HistoryEntry,
-  MessageView,
-  Receipt,
+import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
+import { claudeCode } from "./claude/index.ts";
+import { systemClock } from "./clock.ts";
+import { type Config, defaultConfig } from "./config.ts";
+import {
+  chatIdSchema,
+  contactPatchSchema,
+  type InboundInput,
+  inboundSchema,
+  parseInput,
+} from "./contacts/inbound.ts";
+import { sessionNameBase } from "./contacts/names.ts";
+import { admitted, tiersOf } from "./contacts/tiers.ts";
+import { SwitchboardError } from "./errors.ts";
+import { Feed } from "./feed.ts";
+import { startGateway } from "./gateway/index.ts";
+import {
+  type Chat,
+  type ContactPatch,
+  hasEnded,
+  type Ledger,
+  LedgerError,
+  type Message,
+  openSqliteLedger,
+} from "./ledger/index.ts";
+import { type Logger, silent } from "./log.ts";
+import { startOffline } from "./offline/index.ts";
+import { type HomeHolder, homeId, lockHome, memory, sweep, totalMemory } from "./os/index.ts";
+import { Manager, Pool } from "./sessions/index.ts";
+import {
+  type ActionView,
+  type ChatState,
+  type ChatView,
+  chatView,
+  type EventView,
+  type HistoryEntry,
+  historyEntry,
+  iso,
+  type MessageView,
+  messageView,
+  type Receipt,
 } from "./views.ts";
 
 /** Where the model is. `offline`: the built-in one that needs no network and no key. */
 export type Upstream = "offline" | { baseUrl?: string; apiKey?: string; authToken?: string };
+
+const anthropicApi = "https://api.anthropic.com";
 
 export interface OpenOptions {
   /** The folder that holds everything; created with mode 0700 when missing. One Switchboard at a time. */
@@ -56,11 +90,10 @@ export interface Switchboard {
   /** Error: `not_found`. */
   chat(chatId: string): Promise<ChatView>;
   /** Most recently active first. `limit` 1 to 1000, default 100. `next` is the cursor of the next page. */
-  chats(options?: {
-    after?: string;
-    limit?: number;
-    state?: ChatState;
-  }): Promise<{ chats: ChatView[]; next: string | null }>;
+  chats(options?: { after?: string; limit?: number; state?: ChatState }): Promise<{
+    chats: ChatView[];
+    next: string | null;
+  }>;
   /** Names a chat or changes its contact: only the given fields. */
   putContact(chatId: string, contact: ContactPatch): Promise<ChatView>;
 
@@ -96,8 +129,364 @@ export interface Switchboard {
  * const { message } = await switchboard.receive("telegram:12345", { text: "Hello", contact: { tier: "family" } });
  * const { reply } = await switchboard.settled(message.id, { timeoutMs: 60_000 });
  *
- * Errors: `home_in_use` (another one runs on this home), `invalid_config`, `storage_failed`.
+ * Errors: `home_in_use` (another one runs on this home), `invalid_config`, `storage_failed`, `storage_full`.
  */
-export async function open(_options: OpenOptions): Promise<Switchboard> {
-  throw new Error("being built");
+export async function open(options: OpenOptions): Promise<Switchboard> {
+  const { upstream = "offline", config = defaultConfig(), log = silent } = options;
+  const clock = systemClock;
+  const home = resolve(options.home);
+  const tiers = tiersOf(config.tiers);
+  // What has been opened, to be closed in reverse order: at the end, or when the next step fails.
+  const opened: Array<() => Promise<void> | void> = [];
+  const closeAll = async () => {
+    for (const close of opened.reverse()) await close();
+  };
+  try {
+    await makeHome(home);
+    const lock = await lockHome(home, { clock }).catch((error: Error) => {
+      throw new SwitchboardError("storage_failed", error.message, { cause: error });
+    });
+    if ("heldBy" in lock) throw inUse(home, lock.heldBy);
+    opened.push(() => lock.release());
+
+    const id = await homeId(home);
+    // Under the lock whatever carries this home's mark is left over; it must be gone before any session is resumed.
+    await sweep(id, { clock, log });
+    const ledger = await storage(openSqliteLedger({ path: join(home, "switchboard.db") }));
+    opened.push(() => ledger.close());
+
+    const offline = upstream === "offline" ? await startOffline() : null;
+    if (offline !== null) opened.push(() => offline.close());
+    const api = upstream === "offline" ? {} : upstream;
+    const baseUrl = offline?.url ?? api.baseUrl ?? anthropicApi;
+    const gateway = await startGateway({ upstream: { ...api, baseUrl }, clock, log });
+    opened.push(() => gateway.close());
+
+    const hurry = new AbortController();
+    const feed = new Feed(ledger);
+    const { processes } = config;
+    const manager = new Manager({
+      ledger,
+      claude: claudeCode({ homeId: id, path: config.path, clock }),
+      gateway,
+      pool: new Pool({
+        maxProcesses: processes.max ?? defaultMaxProcesses(),
+        maxStarts: processes.max_starts ?? availableParallelism(),
+      }),
+      clock,
+      log,
+      tiers,
+      admitted,
+      hostId: id,
+      folders: { spaces: join(home, "spaces"), links: join(home, "chats") },
+      limits: {
+        idleMs: processes.idle_seconds * 1000,
+        drainMs: processes.drain_seconds * 1000,
+        stopMs: processes.stop_seconds * 1000,
+      },
+      healthCheckMs: processes.health_check_seconds * 1000,
+      hurry: hurry.signal,
+      onText: (piece) => feed.text(piece),
+    });
+    await manager.recover();
+    return new OpenSwitchboard({
+      upstream: offline === null ? { kind: "api", baseUrl } : { kind: "offline" },
+      ledger,
+      manager,
+      feed,
+      hurry,
+      textBytes: config.limits.text_bytes,
+      closeAll,
+    });
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+interface Parts {
+  upstream: Switchboard["upstream"];
+  ledger: Ledger;
+  manager: Manager;
+  feed: Feed;
+  hurry: AbortController;
+  textBytes: number;
+  closeAll: () => Promise<void>;
+}
+
+class OpenSwitchboard implements Switchboard {
+  readonly upstream: Switchboard["upstream"];
+  readonly #parts: Parts;
+  #state: Switchboard["state"] = "running";
+  #closed: Promise<void> | null = null;
+
+  constructor(parts: Parts) {
+    this.upstream = parts.upstream;
+    this.#parts = parts;
+  }
+
+  get state(): Switchboard["state"] {
+    return this.#state;
+  }
+
+  async receive(chatId: string, input: InboundInput): Promise<Receipt> {
+    const { manager, textBytes } = this.#parts;
+    parseInput(chatIdSchema, chatId, "chatId");
+    const inbound = parseInput(inboundSchema, input);
+    const size = Buffer.byteLength(inbound.text);
+    if (size > textBytes) {
+      const hint = "Send it in parts, or raise limits.text_bytes.";
+      throw new SwitchboardError("too_large", `text: ${size} bytes (at most ${textBytes})`, {
+        field: "text",
+        hint,
+      });
+    }
+    if (this.#state !== "running") {
+      throw new SwitchboardError("draining", "Switchboard is shutting down", {
+        hint: "Send it again in a moment.",
+      });
+    }
+    const contact = inbound.contact ?? {};
+    const acceptance = await storage(
+      manager.accept({
+        id: randomUUID(),
+        chatId,
+        externalId: inbound.id ?? null,
+        text: inbound.text,
+        sender: inbound.sender ?? null,
+        route: inbound.route ?? null,
+        contact,
+        sessionNameBase: sessionNameBase(contact.name ?? null, chatId),
+      }),
+    );
+    switch (acceptance.kind) {
+      case "accepted":
+        return { message: this.#messageView(acceptance.message), duplicate: false };
+      case "duplicate":
+        return { message: this.#messageView(acceptance.message), duplicate: true };
+      case "conflict":
+        throw new SwitchboardError("conflict", `id: ${inbound.id} came before with another text`, {
+          field: "id",
+          hint: "Give each message an id of its own; repeat an id only with the same text.",
+        });
+      case "refused":
+        throw new SwitchboardError("refused_contact", `messages of tier ${acceptance.tier} are refused`, {
+          field: "contact.tier",
+          hint: `Name the contact with one of the tiers ${admitted.join(", ")}.`,
+        });
+    }
+  }
+
+  async message(id: string): Promise<MessageView> {
+    return this.#messageView(await this.#message(id));
+  }
+
+  async settled(id: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<MessageView> {
+    const { feed } = this.#parts;
+    const ended = feed.ended(id, options);
+    const message = await this.#message(id).finally(() => ended.cancel());
+    if (hasEnded(message.status)) return this.#messageView(message);
+    await feed.ended(id, options).promise;
+    return await this.message(id);
+  }
+
+  async history(chatId: string, { after = 0, limit = 100 } = {}): Promise<HistoryEntry[]> {
+    await this.#chat(chatId);
+    const rows = await storage(this.#parts.ledger.history(chatId, after, limit));
+    return rows.map((row) => historyEntry(row, (message) => this.#parts.manager.waitingOf(message)));
+  }
+
+  async chat(chatId: string): Promise<ChatView> {
+    return await this.#chatView(await this.#chat(chatId));
+  }
+
+  async chats({
+    after,
+    limit = 100,
+    state,
+  }: {
+    after?: string;
+    limit?: number;
+    state?: ChatState;
+  } = {}): Promise<{
+    chats: ChatView[];
+    next: string | null;
+  }> {
+    if (state !== undefined && state !== "dormant") return await this.#liveChats(state, after, limit);
+    const page = await storage(
+      this.#parts.ledger.chats({ limit, ...(after === undefined ? {} : { after }) }),
+    );
+    const chats = await Promise.all(page.chats.map((chat) => this.#chatView(chat)));
+    return { chats: chats.filter((chat) => state === undefined || chat.state === state), next: page.next };
+  }
+
+  async putContact(chatId: string, contact: ContactPatch): Promise<ChatView> {
+    parseInput(chatIdSchema, chatId, "chatId");
+    const patch = parseInput(contactPatchSchema, contact, "contact");
+    const base = sessionNameBase(patch.name ?? null, chatId);
+    const chat = await storage(this.#parts.ledger.putContact(chatId, patch, base));
+    this.#parts.manager.contactChanged(chatId, chat.contact);
+    return await this.#chatView(chat);
+  }
+
+  async stop(chatId: string): Promise<ActionView> {
+    await this.#chat(chatId);
+    const stopped = (await this.#parts.manager.live(chatId)?.stop()) ?? [];
+    return { chatId, did: stopped.length > 0 ? "stopped" : "nothing", stopped, requeued: [] };
+  }
+
+  async closeChat(chatId: string): Promise<ActionView> {
+    await this.#chat(chatId);
+    const closed = await this.#parts.manager.live(chatId)?.close("closed on request");
+    if (closed == null) return { chatId, did: "nothing", stopped: [], requeued: [] };
+    return { chatId, did: "closed", stopped: [], requeued: closed.requeued };
+  }
+
+  async restart(chatId: string): Promise<ActionView> {
+    const session = await this.#sessionFor(chatId);
+    const { requeued } = await session.restart("restarted on request");
+    return { chatId, did: "restarted", stopped: [], requeued };
+  }
+
+  async reset(chatId: string): Promise<ActionView> {
+    const session = await this.#sessionFor(chatId);
+    const { stopped, record } = await storage(session.reset());
+    return { chatId, did: "reset", stopped, requeued: [], sessionId: record.sdkSessionId };
+  }
+
+  async undoReset(chatId: string): Promise<ActionView> {
+    const session = await this.#sessionFor(chatId);
+    const undone = await storage(session.undoReset());
+    if (undone === "busy") {
+      throw new SwitchboardError("busy", "the chat has open messages", {
+        hint: "Stop it, or wait for its answers.",
+      });
+    }
+    if (undone === null) throw new SwitchboardError("not_found", "there is no reset to undo");
+    return { chatId, did: "undone", stopped: [], requeued: [], sessionId: undone.record.sdkSessionId };
+  }
+
+  events(options: { after?: number; chatId?: string; signal?: AbortSignal } = {}): AsyncIterable<EventView> {
+    return this.#parts.feed.follow(options);
+  }
+
+  close({ hurry }: { hurry?: AbortSignal } = {}): Promise<void> {
+    const abort = () => this.#parts.hurry.abort();
+    if (hurry?.aborted) abort();
+    hurry?.addEventListener("abort", abort, { once: true });
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#state = "draining";
+    await this.#parts.manager.drain();
+    this.#parts.feed.close();
+    await this.#parts.closeAll();
+    this.#state = "closed";
+  }
+
+  async #sessionFor(chatId: string) {
+    await this.#chat(chatId);
+    if (this.#state !== "running") throw new SwitchboardError("draining", "Switchboard is shutting down");
+    return await this.#parts.manager.session(chatId);
+  }
+
+  async #message(id: string): Promise<Message> {
+    const message = await storage(this.#parts.ledger.message(id));
+    if (message === null) throw new SwitchboardError("not_found", `no message has the id ${id}`);
+    return message;
+  }
+
+  async #chat(chatId: string): Promise<Chat> {
+    parseInput(chatIdSchema, chatId, "chatId");
+    const chat = await storage(this.#parts.ledger.chat(chatId));
+    if (chat !== null) return chat;
+    const hint = "Name it first, or send its first message with a contact.";
+    throw new SwitchboardError("not_found", `nobody has named the chat ${JSON.stringify(chatId)} yet`, {
+      hint,
+    });
+  }
+
+  /** Only chats with a process have such a state, so these are looked up one by one. */
+  async #liveChats(
+    state: ChatState,
+    after = "",
+    limit: number,
+  ): Promise<{ chats: ChatView[]; next: string | null }> {
+    const { manager } = this.#parts;
+    const ids = manager
+      .liveChats()
+      .filter((chatId) => chatId > after && manager.live(chatId)?.state === state);
+    const chats = await Promise.all(ids.slice(0, limit).map((chatId) => this.chat(chatId)));
+    return { chats, next: ids.length > limit ? (ids[limit - 1] ?? null) : null };
+  }
+
+  async #chatView(chat: Chat): Promise<ChatView> {
+    const session = this.#parts.manager.live(chat.chatId);
+    const running = session?.process ?? null;
+    if (session === null || running === null)
+      return chatView(chat, { state: session?.state ?? "dormant", process: null });
+    const memoryBytes = await memory(running.pid).catch(() => null);
+    const { pid, generation, since } = running;
+    return chatView(chat, {
+      state: session.state,
+      process: { pid, generation, memoryBytes, since: iso(since) },
+    });
+  }
+
+  #messageView(message: Message): MessageView {
+    return messageView(message, this.#parts.manager.waitingOf(message));
+  }
+}
+
+/** Bytes that a Claude process takes of its own after some dozens of turns, with a tool running (measured: 105 to 150 MB). */
+const processBytes = 200 * 2 ** 20;
+
+/** As many as fit into two thirds of the machine's memory. */
+function defaultMaxProcesses(): number {
+  return Math.max(1, Math.floor((totalMemory() * 2) / 3 / processBytes));
+}
+
+async function makeHome(home: string): Promise<void> {
+  try {
+    await mkdir(home, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SwitchboardError("storage_failed", `the home ${home} cannot be made: ${reason}`, {
+      field: "home",
+      hint: "Name a folder that can be written, with --home or SWITCHBOARD_HOME.",
+      cause: error,
+    });
+  }
+}
+
+function inUse(home: string, { pid, since }: HomeHolder): SwitchboardError {
+  return new SwitchboardError(
+    "home_in_use",
+    `Switchboard runs on ${home} already: process ${pid}, since ${iso(since)}`,
+    {
+      field: "home",
+      hint: "Use that one, end it with `switchboard down`, or choose another home.",
+    },
+  );
+}
+
+/** What the ledger cannot do, in the words of our callers. */
+async function storage<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof LedgerError)) throw error;
+    const { code, message } = error;
+    switch (code) {
+      case "storage_full":
+      case "storage_busy":
+        throw new SwitchboardError(code, message, { cause: error });
+      case "closed":
+        throw new SwitchboardError("draining", "Switchboard is shutting down", { cause: error });
+      default:
+        throw new SwitchboardError("storage_failed", message, { cause: error });
+    }
+  }
 }

@@ -147,6 +147,15 @@ export function messageView(message: Message, waiting: Waiting | null): MessageV
   };
 }
 
+export function historyEntry(
+  row: Message | Reply,
+  waitingOf: (message: Message) => Waiting | null,
+): HistoryEntry {
+  return "kind" in row
+    ? { type: "reply", chatId: row.chatId, seq: row.seq, createdAt: iso(row.createdAt), ...replyView(row) }
+    : { type: "message", ...messageView(row, waitingOf(row)) };
+}
+
 export function chatView(chat: Chat, live: { state: ChatState; process: ProcessView | null }): ChatView {
   return {
     chatId: chat.chatId,

@@ -128,7 +128,8 @@ class ClaudeCodeProcess implements ClaudeProcess {
   }
 
   async kill(): Promise<void> {
-    await this.#guarded.end({ clock: this.#clock });
+    // Survivors are waited for by whoever waits for `gone`.
+    this.#guarded.end({ clock: this.#clock }).catch(() => {});
     await this.#gone;
   }
 

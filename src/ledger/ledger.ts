@@ -3,6 +3,8 @@
  *
  * This file is the port; it names no storage. The rules that every implementation keeps:
  * - A call that resolves has been committed to disk; one that rejects has changed nothing.
+ * - Calls that write are carried out in the order in which they were made, so several may be under way at once.
+ *   A read sees every write that was answered before it was made; it never sees one that is not committed.
  * - Every change of state appends its event in the same transaction, so the events alone tell what happened.
  * - Every write on behalf of a session carries its lease and is refused as `stale_epoch` when another host
  *   (or a later start of this one) has acquired the chat since. Accepting a message needs no lease.
@@ -23,16 +25,16 @@ export interface Contact {
 
 /** Only the given fields change. */
 export interface ContactPatch {
-  name?: string | null;
-  tier?: string;
-  group?: boolean;
+  name?: string | null | undefined;
+  tier?: string | undefined;
+  group?: boolean | undefined;
 }
 
 /** Who spoke in a group. A tier given here can only lower what the chat's own tier allows. */
 export interface Sender {
   id: string;
   name: string;
-  tier?: string;
+  tier?: string | undefined;
 }
 
 /** What a chat's turns have cost so far, as the model's API reported it. */
@@ -123,7 +125,10 @@ export interface Reply {
   createdAt: number;
 }
 
-/** How a try ended; null while it is under way. `lost`: its process died and the message was in no transcript. */
+/**
+ * How a try ended; null while it is under way, and at most one of a message is. `lost`: its process died or gave
+ * the message back, and the message was requeued or charged anew.
+ */
 export type TryOutcome = "answered" | "failed" | "stopped" | "lost";
 
 /** One handing-over of a message to a process. Charged before it is made. */
@@ -215,24 +220,27 @@ export interface Inbound {
   sender: Sender | null;
   route: Json;
   contact: ContactPatch;
-  /** Base of the session name if this is the chat's first; the ledger appends `-2`, `-3`… until it is free. */
+  /** Base of the session name (ASCII) if the chat is new; the ledger appends `-2`, `-3`… until it is free. */
   sessionNameBase: string;
 }
 
-/** Charges the first try together with the acceptance, for a session whose process can take it at once. */
+/**
+ * Charges the first try together with the acceptance, for a session whose process can take it at once. Its sdkUuid is
+ * the message's id. It holds if the epoch is that of the chat's lease and the process is a running one of the chat.
+ */
 export interface Claim {
   epoch: number;
   generation: number;
 }
 
 export type Acceptance =
-  /** `claimed`: the claim held, the message is `sent` and must now be handed over. */
-  | { kind: "accepted"; message: Message; claimed: boolean }
+  /** `claimed`: the claim held, the message is `sent` and must now be handed over. Otherwise it is `queued`. */
+  | { kind: "accepted"; message: Message; contact: Contact; claimed: boolean }
   /** The same external id and text as before: the message as it stands. */
   | { kind: "duplicate"; message: Message }
   /** The same external id with another text: nothing changed. */
   | { kind: "conflict"; message: Message }
-  /** The chat's tier (with the patch applied) is none of those admitted: nothing changed. */
+  /** The tier (with the patch; `unknown` for a chat that nobody has named) is none of those admitted: nothing changed. */
   | { kind: "refused"; tier: string };
 
 /** How open messages leave a session other than by an answered turn. */
@@ -246,13 +254,17 @@ export interface Ending {
 /** All that the end of a turn changes, in one transaction. */
 export interface TurnEnd {
   turnId: string;
-  /** `answered` gives each of `messageIds` the reply; otherwise `endings` says how each member ends. */
+  /**
+   * `answered` gives the reply to each of `messageIds` that is still open; otherwise `endings` says how members end.
+   * The open tries of all members end with the turn's outcome; a member that is in no ending stays open.
+   */
   outcome: TurnOutcome;
+  /** All members: those that `beginTurn` and `joinTurn` did not name are added. */
   messageIds: string[];
-  /** The answer, for `answered`; its route is that of the first of `messageIds`. */
+  /** The answer, for `answered`; its route is that of the first message that it answers. */
   reply: { id: string; text: string; status: ReplyStatus } | null;
   endings: Ending[];
-  /** What the turn proved: the SDK's session id, and the facts that Claude now knows. Null: nothing new. */
+  /** What the turn proved: the SDK's session id, and the facts that Claude now knows. Null: as before. */
   proven: { sessionId: string; sdkSessionId: string; toldFacts: string | null } | null;
   usage: Omit<Usage, "turns"> | null;
   requestAt: number | null;
@@ -266,7 +278,13 @@ export type LedgerErrorCode =
   | "storage_busy"
   /** Any other failure of the storage. */
   | "storage_failed"
+  /** The lease is not the chat's latest, or was released. Nothing changed. */
   | "stale_epoch"
+  /**
+   * The call contradicts what the ledger holds (a chat, turn or process that is not there, a message that has ended,
+   * an id used twice) or its own contract (a limit, a cursor): a defect of the caller. Nothing changed.
+   */
+  | "invalid"
   /** The database was written by a newer version of Switchboard. */
   | "newer_schema"
   /** The file is damaged, or is no database of Switchboard. */
@@ -293,35 +311,40 @@ export interface Ledger {
   // Chats and contacts
 
   chat(chatId: string): Promise<Chat | null>;
-  /** Most recently active first. `limit` ≤ 1000. */
+  /** Most recently active first (named, message accepted, turn ended). `limit` 1 to 1000, as everywhere here. */
   chats(page: { after?: string; limit: number }): Promise<ChatPage>;
   /** Names a chat or changes its contact; appends a `notice` event `contact_changed` when something changed. */
   putContact(chatId: string, patch: ContactPatch, sessionNameBase: string): Promise<Chat>;
 
   // Messages
 
-  /** Stores message, contact and event in one transaction. `admit`: the tiers whose messages are accepted. */
+  /**
+   * Stores message, contact and event in one transaction. `admit`: the tiers whose messages are accepted.
+   * A known external id is told before the tier is looked at, and its contact patch is not applied.
+   */
   accept(inbound: Inbound, admit: readonly string[], claim?: Claim): Promise<Acceptance>;
   message(id: string): Promise<Message | null>;
-  /** Messages and replies of a chat with `seq > after`, in order of `seq`. `limit` ≤ 1000. */
+  /** Messages and replies of a chat with `seq > after`, in order of `seq`. */
   history(chatId: string, after: number, limit: number): Promise<Array<Message | Reply>>;
   /** The chat's messages without an end status, in order of `seq`, each with its tries. */
   openMessages(chatId: string): Promise<Array<{ message: Message; tries: Try[] }>>;
-  /** Chats that have open messages, in order of chat id, after the given one. For recovery at start. */
+  /** Chats that have open messages, in order of chat id (its UTF-8 bytes), after the given one. For recovery at start. */
   chatsWithOpenMessages(after: string, limit: number): Promise<string[]>;
 
   // Ownership
 
+  /** Makes every earlier lease of the chat stale. So does opening the ledger, for all chats. `invalid`: no such chat. */
   acquire(chatId: string, hostId: string): Promise<{ epoch: number } | { heldBy: string }>;
   /** Keeps all of the host's leases. `leaseMs`: how long they now hold without another renewal; null: for ever. */
   renew(hostId: string): Promise<{ leaseMs: number | null }>;
+  /** Does nothing when the lease is stale. */
   release(lease: Lease): Promise<void>;
 
   // On behalf of a session: refused as `stale_epoch` when the lease is not the chat's latest
 
   /** The chat's current session; begins one with the given id when there is none. */
   openSession(lease: Lease, newSessionId: string): Promise<Session>;
-  /** Puts the current session aside and begins a new one; appends a `notice` event `session_reset`. */
+  /** Puts the current session (if any) aside and begins a new one; appends a `notice` event `session_reset`. */
   resetSession(lease: Lease, newSessionId: string): Promise<{ session: Session; earlier: Session | null }>;
   /**
    * Brings back the session that the last reset put aside; the one begun since is put aside in its place.
@@ -332,17 +355,21 @@ export interface Ledger {
   /** Records a process that is about to be spawned and gives it the next generation number. */
   beginProcess(lease: Lease, sessionId: string, reason: string): Promise<{ generation: number }>;
   processStarted(lease: Lease, generation: number, pid: number): Promise<void>;
+  /** Does nothing when it has ended already. Opening the ledger ends those left running, as `daemon ended`. */
   processEnded(lease: Lease, generation: number, reason: string): Promise<void>;
   /** The chat's latest processes, newest first. */
   processes(chatId: string, limit: number): Promise<ProcessRecord[]>;
 
-  /** Charges a try for each message (which becomes `sent`), before it is handed over. In the order given. */
+  /**
+   * Charges a try for each message (which becomes `sent`), before it is handed over. In the order given.
+   * All or none: `invalid` when a message has ended or the process is not a running one of the chat.
+   */
   charge(
     lease: Lease,
     generation: number,
     tries: Array<{ messageId: string; sdkUuid: string }>,
   ): Promise<void>;
-  /** Takes messages back to `queued`; their open tries end as `lost`. */
+  /** Takes `sent` messages back to `queued`; their open tries end as `lost`. Others are left as they are. */
   requeue(lease: Lease, messageIds: string[]): Promise<void>;
   /** Ends open messages outside of a turn. Messages that have an end already are left as they are. */
   endMessages(lease: Lease, endings: Ending[]): Promise<void>;
@@ -353,7 +380,9 @@ export interface Ledger {
   ): Promise<void>;
   /** Messages that a running turn took in (steering). */
   joinTurn(lease: Lease, turnId: string, messageIds: string[]): Promise<void>;
+  /** `reply` is null also when no member was open any more: then nobody waits for it. `invalid`: no such open turn. */
   endTurn(lease: Lease, end: TurnEnd): Promise<{ reply: Reply | null }>;
+  /** The chat's latest turns, newest first. */
   turns(chatId: string, limit: number): Promise<Turn[]>;
 
   /** Appends events that change no other row (tools, notices). */
@@ -361,13 +390,17 @@ export interface Ledger {
 
   // Events
 
-  /** Committed events with `seq > after`, in order, of one chat or of all. `limit` ≤ 1000. */
+  /** Committed events with `seq > after`, in order, of one chat or of all. */
   changes(after: number, options: { chatId?: string; limit: number }): Promise<LedgerEvent[]>;
   /** The number of the latest committed event; 0 when there is none. */
   lastSeq(): Promise<number>;
-  /** Calls `listener` with each committed batch, in order, after the commit. Returns the unsubscription. */
+  /**
+   * Calls `listener` with each committed batch, in order, after the commit; what it gets is what `changes` would give.
+   * The last call, with no events, tells that the ledger has closed or failed. Returns the unsubscription.
+   */
   onCommit(listener: (events: readonly LedgerEvent[]) => void): () => void;
 
+  /** Finishes what was asked before; whatever is asked later rejects with `closed`. Never rejects itself. */
   close(): Promise<void>;
 }
 

@@ -1,0 +1,112 @@
+/**
+ * The inbound HTTP face. Order of what a request passes: who may ask (host, origin, token), then the path's
+ * well-formedness, then the route's schemas, then Switchboard. Handlers only know success; every error is
+ * thrown and answered in one place.
+ */
+
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { type Clock, systemClock } from "../clock.ts";
+import { inputError } from "../contacts/inbound.ts";
+import type { Logger } from "../log.ts";
+import type { Switchboard } from "../switchboard.ts";
+import { chatRoutes } from "./chats.ts";
+import { ApiError, errorResponse } from "./errors.ts";
+import { eventRoutes } from "./events.ts";
+import { bearer, ownHost, ownOrigin } from "./guard.ts";
+import { healthRoutes, shutdownRoute } from "./lifecycle.ts";
+import { messageRoutes } from "./messages.ts";
+import type { Face } from "./route.ts";
+
+export interface ApiOptions {
+  switchboard: Switchboard;
+  /** Who shows it may do everything. */
+  token: string;
+  /** The host that the server listens on; with loopback's names the only ones that requests may name. */
+  host: string;
+  log: Logger;
+  /** `textBytes`: the longest text of a message, in bytes of UTF-8. */
+  limits: { textBytes: number };
+  /** Asked for by `POST /v1/shutdown`; may be called more than once. */
+  shutdown(): void;
+  /** Aborted when Switchboard is closed: open streams and waits end, and nothing is answered any more. */
+  ending: AbortSignal;
+  /** Default: the system's. */
+  clock?: Clock;
+}
+
+/** A byte of text takes at most six in JSON (`\u001f`); the rest is room for the other fields. */
+function maxBodyBytes(textBytes: number): number {
+  return textBytes * 6 + 64 * 1024;
+}
+
+export function createApi(options: ApiOptions): OpenAPIHono {
+  const { switchboard, log, ending, clock = systemClock } = options;
+  const app = new OpenAPIHono({
+    // As it was sent: the parameters are decoded once, by the routes.
+    getPath: (request) => new URL(request.url).pathname,
+    defaultHook: (result) => {
+      if (!result.success) throw inputError(result.error, result.target === "json" ? "body" : result.target);
+    },
+  });
+  const face: Face = { app, switchboard, log, clock, ending };
+
+  app.onError((error) => errorResponse(error, log));
+  app.notFound((c) => errorResponse(new ApiError("not_found", `no such path: ${c.req.path}`), log));
+  app.use(async (c, next) => {
+    await next();
+    c.res.headers.set("cache-control", "no-store");
+    c.res.headers.set("x-content-type-options", "nosniff");
+  });
+  app.use(ownHost(options.host), ownOrigin());
+  app.use(async (c, next) => {
+    if (ending.aborted) throw new ApiError("draining", "shutting down");
+    if (!wellFormed(c.req.path)) {
+      const code = c.req.path.startsWith("/v1/chats/") ? "invalid_chat_id" : "invalid_request";
+      throw new ApiError(code, "the path holds a malformed percent-encoding", {
+        hint: "Encode the bytes of UTF-8, each as % and two hexadecimal digits.",
+      });
+    }
+    await next();
+  });
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) => {
+        const allow = methods.join(", ");
+        const error = new ApiError(
+          "method_not_allowed",
+          `${c.req.method} is not offered here, only ${allow}`,
+          {
+            headers: { allow },
+          },
+        );
+        return errorResponse(error, log);
+      },
+    }),
+  );
+
+  healthRoutes(face);
+  // Everything from here on asks for the token, paths that do not exist included.
+  app.use(bearer(options.token));
+  messageRoutes(face, maxBodyBytes(options.limits.textBytes));
+  chatRoutes(face, maxBodyBytes(0));
+  eventRoutes(face);
+  shutdownRoute(face, options.shutdown);
+  app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
+  app.doc31("/v1/openapi.json", {
+    openapi: "3.1.0",
+    info: { title: "Switchboard", version: "1" },
+    security: [{ token: [] }],
+  });
+  return app;
+}
+
+function wellFormed(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * Reads a request's JSON before the validator asks for it: never more than the limit, also of a body that
+ * does not tell its length; as strict UTF-8, so that no text is changed on its way in; with errors that help.
+ */
+
+import type { MiddlewareHandler } from "hono";
+import { ApiError, unsupportedMediaType } from "./errors.ts";
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** `maxBytes`: the largest body that is read. */
+export function jsonBody(maxBytes: number): MiddlewareHandler {
+  return async (c, next) => {
+    const mediaType = c.req.header("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
+    if (mediaType !== "application/json") throw unsupportedMediaType();
+    const body = parse(decode(await read(c.req.raw, maxBytes)));
+    c.req.json = () => Promise.resolve(body);
+    await next();
+  };
+}
+
+async function read(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const tooLarge = new ApiError("too_large", `the body is larger than ${maxBytes} bytes`, {
+    field: "body",
+    // What is still on its way is not read to its end.
+    headers: { connection: "close" },
+  });
+  const declared = request.headers.get("content-length");
+  if (declared !== null && Number(declared) > maxBytes) throw tooLarge;
+  try {
+    // Much faster than the stream, and bounded: the parser of HTTP holds a body to its declared length.
+    if (declared !== null) return new Uint8Array(await request.arrayBuffer());
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of request.body ?? []) {
+      size += chunk.byteLength;
+      if (size > maxBytes) throw tooLarge;
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  } catch (error) {
+    if (error === tooLarge) throw error;
+    throw new ApiError("invalid_request", "the body ended early", { field: "body" });
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new ApiError("invalid_text", "the body is not valid UTF-8", { field: "body" });
+  }
+}
+
+function parse(text: string) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const where = error instanceof SyntaxError ? `: ${error.message}` : "";
+    throw new ApiError("invalid_json", `the body is not valid JSON${where}`, { field: "body" });
+  }
+}

@@ -1,0 +1,91 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { ActionView } from "../views.ts";
+import { jsonBody } from "./body.ts";
+import { chatParams, type Face, failures, given, json, wholeNumber } from "./route.ts";
+import { actionSchema, chatSchema, chatStateSchema, chatsSchema, contactInput } from "./schemas.ts";
+
+export function chatRoutes(face: Face, maxBodyBytes: number): void {
+  const { app, switchboard } = face;
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/chats",
+      summary: "The chats, most recently active first",
+      request: {
+        query: z.strictObject({
+          after: z.string().optional(),
+          limit: wholeNumber(1, 1000).optional(),
+          state: chatStateSchema.optional(),
+        }),
+      },
+      responses: { 200: json(chatsSchema, "One page"), ...failures("invalid_request") },
+    }),
+    async (c) => c.json(await switchboard.chats(given(c.req.valid("query"))), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/chats/{chatId}",
+      summary: "A chat",
+      request: { params: chatParams },
+      responses: { 200: json(chatSchema, "The chat"), ...failures("invalid_chat_id", "not_found") },
+    }),
+    async (c) => c.json(await switchboard.chat(c.req.valid("param").chatId), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "put",
+      path: "/v1/chats/{chatId}",
+      summary: "Name a chat or change its contact; only the given fields change",
+      request: {
+        params: chatParams,
+        body: { required: true, content: { "application/json": { schema: contactInput } } },
+      },
+      middleware: jsonBody(maxBodyBytes),
+      responses: {
+        200: json(chatSchema, "The chat as it is now"),
+        ...failures(
+          "invalid_request",
+          "invalid_json",
+          "invalid_chat_id",
+          "unknown_tier",
+          "too_large",
+          "unsupported_media_type",
+          "draining",
+          "storage_full",
+          "storage_busy",
+          "storage_failed",
+        ),
+      },
+    }),
+    async (c) => {
+      const contact = given(c.req.valid("json").contact);
+      return c.json(await switchboard.putContact(c.req.valid("param").chatId, contact), 200);
+    },
+  );
+
+  const action = (name: string, summary: string, act: (chatId: string) => Promise<ActionView>) =>
+    app.openapi(
+      createRoute({
+        method: "post",
+        path: `/v1/chats/{chatId}/${name}`,
+        summary,
+        request: { params: chatParams },
+        responses: {
+          200: json(actionSchema, "What it did"),
+          ...failures("invalid_chat_id", "not_found", "busy", "draining"),
+        },
+      }),
+      async (c) => c.json(await act(c.req.valid("param").chatId), 200),
+    );
+  action("stop", "End the running turn and every waiting message", (id) => switchboard.stop(id));
+  action("close", "Close the process; the conversation stays", (id) => switchboard.closeChat(id));
+  action("restart", "Close the process and start another on the same session", (id) =>
+    switchboard.restart(id),
+  );
+  action("reset", "Stop, and begin a new session", (id) => switchboard.reset(id));
+  action("undo-reset", "Bring back the session before the last reset", (id) => switchboard.undoReset(id));
+}

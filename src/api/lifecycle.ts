@@ -1,0 +1,52 @@
+import { createRoute } from "@hono/zod-openapi";
+import { ApiError } from "./errors.ts";
+import { type Face, failures, json } from "./route.ts";
+import { healthSchema, readySchema, shutdownSchema } from "./schemas.ts";
+
+/** Open to anyone on this machine who knows the address. */
+export function healthRoutes({ app, switchboard }: Face): void {
+  app.get("/", (c) =>
+    c.text("Switchboard. The API is under /v1 and described by /v1/openapi.json; it asks for the token.\n"),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/healthz",
+      summary: "Whether the daemon lives",
+      security: [],
+      responses: { 200: json(healthSchema, "It lives") },
+    }),
+    (c) => c.json({ status: "ok" as const, pid: process.pid }, 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/readyz",
+      summary: "Whether messages are accepted",
+      security: [],
+      responses: { 200: json(readySchema, "They are"), ...failures("draining", "starting") },
+    }),
+    (c) => {
+      if (switchboard.state !== "running") throw new ApiError("draining", "shutting down");
+      return c.json({ status: "ready" as const }, 200);
+    },
+  );
+}
+
+/** `shutdown` may be called more than once. */
+export function shutdownRoute({ app }: Face, shutdown: () => void): void {
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/shutdown",
+      summary: "End the daemon: accept no more, let running turns end, close every process",
+      responses: { 202: json(shutdownSchema, "It is ending; gone when it answers no more"), ...failures() },
+    }),
+    (c) => {
+      shutdown();
+      return c.json({ state: "draining" as const, pid: process.pid }, 202);
+    },
+  );
+}

@@ -1,0 +1,220 @@
+/**
+ * The shapes of the API's answers as schemas, for its document. The compiler holds them to the types of
+ * `views.ts`: a field that is added there and not here does not build.
+ */
+
+import { z } from "@hono/zod-openapi";
+import { contactPatchSchema, inboundSchema } from "../contacts/inbound.ts";
+import type { ActionView, ChatView, EventView, HistoryEntry, MessageView } from "../views.ts";
+import type { ApiErrorBody } from "./errors.ts";
+
+const time = z.string().meta({ format: "date-time" });
+const id = z.string().meta({ format: "uuid" });
+const usd = z.number().meta({ description: "US dollars" });
+
+export const errorSchema = z
+  .object({
+    error: z.object({
+      code: z.string(),
+      message: z.string(),
+      field: z
+        .string()
+        .optional()
+        .meta({ description: "The field of the input that is wrong, as a dotted path" }),
+      hint: z.string().optional().meta({ description: "What to do about it" }),
+    }),
+  })
+  .meta({ id: "Error" });
+
+/** The same schema that `Switchboard.receive` validates with; only the document is told what any JSON is. */
+export const messageInput = inboundSchema
+  .extend({
+    route: inboundSchema.shape.route.meta({
+      type: ["null", "boolean", "number", "string", "array", "object"],
+      description: "Any JSON; comes back with each reply",
+    }),
+  })
+  .meta({ id: "MessageInput" });
+
+export const contactInput = z.strictObject({ contact: contactPatchSchema }).meta({ id: "ContactInput" });
+
+const messageStatus = z.enum(["queued", "sent", "answered", "refused", "failed", "stopped"]);
+const failure = z.object({ code: z.string(), message: z.string() });
+
+const waiting = z.object({
+  for: z.enum(["slot", "start", "model", "tool", "approval", "limit", "compaction", "budget"]),
+  until: time.optional(),
+  position: z.int().optional().meta({ description: "Place in the line, from 1" }),
+});
+
+// Without an id of its own, as everything that may be null: the document would make it null everywhere.
+const reply = z.object({
+  id,
+  kind: z.enum(["answer", "notice"]),
+  text: z.string(),
+  answers: z.array(id).meta({ description: "Ids of the messages that it answers" }),
+  status: z.enum(["pending", "sending", "sent", "uncertain", "failed"]),
+});
+
+export const messageSchema = z
+  .object({
+    id,
+    externalId: z.string().nullable(),
+    chatId: z.string(),
+    seq: z.int(),
+    text: z.string(),
+    status: messageStatus,
+    ran: z.boolean().nullable(),
+    waiting: waiting.nullable(),
+    tries: z.int(),
+    error: failure.nullable(),
+    reply: reply.nullable(),
+    acceptedAt: time,
+    sentAt: time.nullable(),
+    endedAt: time.nullable(),
+  })
+  .meta({ id: "Message" });
+
+export const historySchema = z
+  .object({
+    history: z.array(
+      z.discriminatedUnion("type", [
+        messageSchema.extend({ type: z.literal("message") }),
+        reply.extend({ type: z.literal("reply"), chatId: z.string(), seq: z.int(), createdAt: time }),
+      ]),
+    ),
+    next: z.int().nullable().meta({ description: "`after` of the next page; null at the end" }),
+  })
+  .meta({ id: "History" });
+
+export const chatStateSchema = z.enum([
+  "starting",
+  "idle",
+  "busy",
+  "closing",
+  "dormant",
+  "parked",
+  "quarantined",
+]);
+
+export const chatSchema = z
+  .object({
+    chatId: z.string(),
+    contact: z.object({ name: z.string().nullable(), tier: z.string(), group: z.boolean() }),
+    sessionName: z.string(),
+    sessionId: z.string().nullable(),
+    state: chatStateSchema,
+    process: z
+      .object({
+        pid: z.int().nullable(),
+        generation: z.int(),
+        memoryBytes: z.int().nullable(),
+        since: time,
+      })
+      .nullable(),
+    queued: z.int(),
+    lastMessageAt: time.nullable(),
+    createdAt: time,
+    usage: z.object({ turns: z.int(), inputTokens: z.int(), outputTokens: z.int(), costUsd: usd }),
+  })
+  .meta({ id: "Chat" });
+
+export const chatsSchema = z
+  .object({
+    chats: z.array(chatSchema),
+    next: z.string().nullable().meta({ description: "`after` of the next page; null at the end" }),
+  })
+  .meta({ id: "Chats" });
+
+export const actionSchema = z
+  .object({
+    chatId: z.string(),
+    did: z.enum(["stopped", "closed", "restarted", "reset", "undone", "nothing"]),
+    stopped: z.array(z.object({ id, ran: z.boolean() })),
+    requeued: z.array(id),
+    sessionId: z.string().nullable().optional(),
+  })
+  .meta({ id: "Action" });
+
+const durable = { seq: z.int(), at: time, chatId: z.string() };
+const turnOutcome = z.enum(["started", "joined", "answered", "failed", "stopped"]);
+
+export const eventSchema = z
+  .discriminatedUnion("type", [
+    z.object({
+      ...durable,
+      type: z.literal("message"),
+      message: z.object({
+        id,
+        externalId: z.string().nullable(),
+        seq: z.int(),
+        text: z.string(),
+        status: messageStatus,
+        ran: z.boolean().nullable(),
+        tries: z.int(),
+        error: failure.nullable(),
+        replyId: id.nullable(),
+      }),
+    }),
+    z.object({
+      ...durable,
+      type: z.literal("turn"),
+      turnId: id,
+      state: turnOutcome,
+      messageIds: z.array(id),
+    }),
+    z.object({
+      ...durable,
+      type: z.literal("tool"),
+      turnId: id,
+      toolUseId: z.string(),
+      name: z.string(),
+      state: z.enum(["started", "finished", "failed"]),
+    }),
+    z.object({ ...durable, type: z.literal("reply"), reply }),
+    z.object({
+      ...durable,
+      type: z.literal("process"),
+      generation: z.int(),
+      state: z.enum(["starting", "started", "ended"]),
+      pid: z.int().nullable(),
+      reason: z.string(),
+    }),
+    z.object({ ...durable, type: z.literal("notice"), code: z.string(), text: z.string() }),
+    z.object({
+      type: z.literal("text"),
+      chatId: z.string(),
+      turnId: id,
+      offset: z.int(),
+      text: z.string(),
+    }),
+  ])
+  .meta({ id: "Event" });
+
+export const healthSchema = z.object({ status: z.literal("ok"), pid: z.int() }).meta({ id: "Health" });
+export const readySchema = z.object({ status: z.literal("ready") }).meta({ id: "Ready" });
+export const shutdownSchema = z
+  .object({ state: z.literal("draining"), pid: z.int() })
+  .meta({ id: "Shutdown" });
+
+/** With all keys required and nothing undefined, so that two types differ when one lacks an optional key. */
+type Full<T> = T extends readonly (infer Item)[]
+  ? Full<Item>[]
+  : T extends object
+    ? { [Key in keyof T]-?: Full<Exclude<T[Key], undefined>> }
+    : T;
+type Matches<Schema extends z.ZodType, View> = [Full<z.output<Schema>>] extends [Full<View>]
+  ? [Full<View>] extends [Full<z.output<Schema>>]
+    ? true
+    : false
+  : false;
+type Holds<T extends true> = T;
+
+export type SchemasMatchViews = [
+  Holds<Matches<typeof errorSchema, ApiErrorBody>>,
+  Holds<Matches<typeof messageSchema, MessageView>>,
+  Holds<Matches<typeof historySchema, { history: HistoryEntry[]; next: number | null }>>,
+  Holds<Matches<typeof chatSchema, ChatView>>,
+  Holds<Matches<typeof actionSchema, ActionView>>,
+  Holds<Matches<typeof eventSchema, EventView>>,
+];

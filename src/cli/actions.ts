@@ -1,0 +1,55 @@
+/** `stop`, `close`, `restart`, `reset`, `undo-reset`, `down`: what they ask for is done when they end. */
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { ActionView } from "../views.ts";
+import { type Client, chatPath } from "./client.ts";
+import { CliError } from "./exit.ts";
+import { printJson, printLine } from "./print.ts";
+
+export async function act(
+  client: Client,
+  chatId: string,
+  action: string,
+  { json }: { json?: true },
+): Promise<void> {
+  const done = await client.post<ActionView>(chatPath(chatId, `/${action}`));
+  if (json === true) return printJson(done);
+  printLine(describe(done));
+}
+
+function describe({ did, stopped, requeued }: ActionView): string {
+  const parts = [did === "nothing" ? "there was nothing to do" : did];
+  if (stopped.length > 0) {
+    const begun = stopped.filter(({ ran }) => ran).length;
+    parts.push(`${count(stopped.length)} stopped, ${begun} of them begun`);
+  }
+  if (requeued.length > 0) parts.push(`${count(requeued.length)} waiting again`);
+  return parts.join("; ");
+}
+
+function count(messages: number): string {
+  return messages === 1 ? "1 message" : `${messages} messages`;
+}
+
+/** Ends the daemon and waits until it is gone. That none runs is what was wanted. */
+export async function down(client: Client, { json }: { json?: true }): Promise<void> {
+  const { url } = client;
+  try {
+    const { pid } = await client.post<{ pid: number }>("/v1/shutdown");
+    while ((await pidAt(client)) === pid) await delay(50);
+    if (json === true) printJson({ did: "ended", url, pid });
+    else printLine(`ended: ${url} (process ${pid})`);
+  } catch (error) {
+    if (!(error instanceof CliError) || error.code !== "unreachable") throw error;
+    if (json === true) printJson({ did: "nothing", url });
+    else printLine(`no daemon runs at ${url}`);
+  }
+}
+
+async function pidAt(client: Client): Promise<number | undefined> {
+  try {
+    return (await client.get<{ pid: number }>("/healthz")).pid;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,50 @@
+/** Events of the daemon as they happen. A cut connection is made again and goes on after the last event seen. */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { EventSourceParserStream } from "eventsource-parser/stream";
+import type { EventView } from "../views.ts";
+import type { Client } from "./client.ts";
+import { CliError } from "./exit.ts";
+
+/** How long a daemon may be away, in ms, before following it ends with `unreachable`. */
+const patienceMs = 30_000;
+const pauseMs = 500;
+
+export interface FollowOptions {
+  signal: AbortSignal;
+  /** Called each time the stream is open: from then on nothing is missed. */
+  opened(): void;
+}
+
+export async function* follow(
+  client: Client,
+  path: string,
+  options: FollowOptions,
+): AsyncGenerator<EventView> {
+  const { signal } = options;
+  let lastEventId: string | undefined;
+  let openedOnce = false;
+  let lostAt = performance.now();
+  while (!signal.aborted) {
+    try {
+      const response = await client.stream(path, lastEventId, signal);
+      openedOnce = true;
+      options.opened();
+      const events = (response.body ?? new ReadableStream<Uint8Array>())
+        .pipeThrough(new TextDecoderStream())
+        .pipeThrough(new EventSourceParserStream());
+      for await (const { id, data } of events) {
+        if (id !== undefined) lastEventId = id;
+        yield JSON.parse(data) as EventView;
+      }
+      lostAt = performance.now();
+    } catch (error) {
+      if (signal.aborted) return;
+      const mayComeBack =
+        !(error instanceof CliError) || error.exit === "unreachable" || error.exit === "later";
+      const isPatient = openedOnce && performance.now() - lostAt < patienceMs;
+      if (!mayComeBack || !isPatient) throw error;
+    }
+    await delay(pauseMs, undefined, { signal }).catch(() => {});
+  }
+}

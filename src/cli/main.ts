@@ -1,0 +1,132 @@
+/** The command line: what can be said, and how it ends. `start` runs the daemon; everything else asks it over HTTP. */
+
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { act, down } from "./actions.ts";
+import { type ChatOptions, chat } from "./chat.ts";
+import { connect, type GlobalOptions, globalOptions, homeOf } from "./connect.ts";
+import { CliError, exitList, exits } from "./exit.ts";
+import { printJson } from "./print.ts";
+import { type SendOptions, send } from "./send.ts";
+import { type SessionsOptions, sessions, show } from "./sessions.ts";
+
+function program(): Command {
+  const root = new Command("switchboard")
+    .description("Every contact of a messaging bot has their own persistent Claude session.")
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "switchboard: ")) })
+    .addHelpText("after", `\n${exitList()}`);
+  for (const option of globalOptions()) root.addOption(option);
+
+  root
+    .command("start")
+    .description("run the daemon, in the foreground")
+    .action(async (_, command: Command) => {
+      const { start } = await import("./start.ts");
+      await start({ ...command.optsWithGlobals<GlobalOptions>(), home: homeOf(command) });
+    });
+
+  contactOptions(root.command("send").argument("<chat>").argument("<text>", "- reads it from stdin"))
+    .description("send a message")
+    .option("--wait [seconds]", "print the answer; without a number wait until there is one", seconds)
+    .option("--id <id>", "the message's id: the same one again is the same message")
+    .action(async (chatId: string, text: string, _, command: Command) => {
+      await send(connect(command), chatId, text, command.optsWithGlobals<SendOptions>());
+    });
+
+  contactOptions(root.command("chat").argument("<chat>"))
+    .description("talk in the terminal; Ctrl-C stops the answer, and leaves when there is none")
+    .action(async (chatId: string, _, command: Command) => {
+      const answered = await chat(connect(command), chatId, command.optsWithGlobals<ChatOptions>());
+      if (!answered) process.exitCode = exits.failed.code;
+    });
+
+  root
+    .command("sessions")
+    .description("list the chats, most recently active first")
+    .option("--limit <number>", "at most so many", whole, 100)
+    .option("--state <state>", "only those: starting, idle, busy, closing, dormant, parked or quarantined")
+    .action((_, command: Command) => sessions(connect(command), command.optsWithGlobals<SessionsOptions>()));
+
+  root
+    .command("show")
+    .argument("<chat>")
+    .description("show a chat")
+    .action((chatId: string, _, command: Command) =>
+      show(connect(command), chatId, command.optsWithGlobals()),
+    );
+
+  const actions = {
+    stop: "end the running turn and every waiting message",
+    close: "close the process when its turn has ended; the conversation stays",
+    restart: "close the process and start another on the same session",
+    reset: "stop, and begin a new session",
+    "undo-reset": "bring back the session before the last reset",
+  };
+  for (const [action, description] of Object.entries(actions)) {
+    root
+      .command(action)
+      .argument("<chat>")
+      .description(description)
+      .action((chatId: string, _, command: Command) =>
+        act(connect(command), chatId, action, command.optsWithGlobals()),
+      );
+  }
+
+  root
+    .command("down")
+    .description("end the daemon and wait until it is gone")
+    .action((_, command: Command) => down(connect(command), command.optsWithGlobals()));
+  return root;
+}
+
+function contactOptions(command: Command): Command {
+  return command
+    .option("--name <name>", "the contact's name")
+    .option("--tier <tier>", "what the contact may: admin, partner, family, favorite or bots")
+    .option("--group", "several people speak in this chat");
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("Not a number of seconds.");
+  return value;
+}
+
+function whole(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("Not a whole number from 1 on.");
+  return Number(text);
+}
+
+/** One line on stderr; with `--json` the same as JSON on stdout. */
+function report(error: unknown, json: boolean): number {
+  // It has said so itself.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exits.ok.code : exits.usage.code;
+  const { message, hint, exit, shown } = cliError(error);
+  process.stderr.write(`switchboard: ${[message, hint].filter(Boolean).join(". ").replaceAll("\n", " ")}\n`);
+  if (json) printJson(shown);
+  return exits[exit].code;
+}
+
+/** The daemon's own errors bear a code and a hint too; what bears none is a defect. */
+function cliError(error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  if (!(error instanceof Error)) return new CliError("internal", String(error));
+  const code = "code" in error && typeof error.code === "string" ? error.code : "internal";
+  const hint = "hint" in error && typeof error.hint === "string" ? error.hint : undefined;
+  return new CliError(code, error.message, { hint });
+}
+
+// Whoever reads may stop reading (`| head`).
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(exits.ok.code);
+  throw error;
+});
+
+const root = program();
+try {
+  await root.parseAsync();
+} catch (error) {
+  process.exitCode = report(error, root.opts<GlobalOptions>().json === true);
+}
+// What is said has left by then; what a daemon may have left open does not keep it alive.
+process.stdout.write("", () => process.exit());

@@ -1,0 +1,52 @@
+/** Where a conversation is shown: as text that grows, or as one JSON line an event. */
+
+import type { EventView } from "../views.ts";
+import { dim, printable, printJson } from "./print.ts";
+
+export interface Screen {
+  /** Every event of a turn or a message of ours, before what follows from it. */
+  event(event: EventView): void;
+  /** A piece of the reply that is being written. */
+  piece(text: string): void;
+  tool(name: string): void;
+  /** The reply, or what of it came in no piece. Ends it. */
+  reply(rest: string): void;
+  /** A message ended without an answer. */
+  unanswered(why: string): void;
+}
+
+export const jsonScreen: Screen = {
+  event: printJson,
+  piece() {},
+  tool() {},
+  reply() {},
+  unanswered() {},
+};
+
+export function textScreen(): Screen {
+  let midLine = false;
+  const write = (text: string) => {
+    if (text === "") return;
+    process.stdout.write(printable(text));
+    midLine = !text.endsWith("\n");
+  };
+  const endLine = () => {
+    if (midLine) write("\n");
+  };
+  return {
+    event() {},
+    piece: write,
+    tool(name) {
+      endLine();
+      process.stdout.write(`${dim(`· ${printable(name)}`)}\n`);
+    },
+    reply(rest) {
+      write(rest);
+      endLine();
+    },
+    unanswered(why) {
+      endLine();
+      process.stderr.write(`${why}\n`);
+    },
+  };
+}

@@ -1,0 +1,124 @@
+/**
+ * What happens, for whoever wants to follow it: the ledger's durable events with the live pieces of text in between.
+ * A slow reader loses pieces of text, never an event, and costs a bounded buffer.
+ */
+
+import { follow, hasEnded, type Ledger } from "./ledger/index.ts";
+import { type EventView, eventView } from "./views.ts";
+
+type TextPiece = { chatId: string; turnId: string; offset: number; text: string };
+
+/** Pieces that wait for one reader at most; older ones are dropped. */
+const maxPieces = 1000;
+
+export class Feed {
+  readonly #ledger: Ledger;
+  readonly #readers = new Set<Pieces>();
+  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #closed = new AbortController();
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+    ledger.onCommit((events) => {
+      for (const event of events) {
+        if (event.type !== "message" || !hasEnded(event.message.status)) continue;
+        for (const resolve of this.#waiting.get(event.message.id) ?? []) resolve();
+      }
+    });
+  }
+
+  text(piece: TextPiece): void {
+    for (const reader of this.#readers) reader.add(piece);
+  }
+
+  /** Resolves when the message has ended, after `timeoutMs`, at the abort, or at `cancel`. */
+  ended(
+    messageId: string,
+    { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
+  ): { promise: Promise<void>; cancel: () => void } {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiting = this.#waiting.get(messageId) ?? new Set();
+    this.#waiting.set(messageId, waiting);
+    const timer = setTimeout(resolve, timeoutMs);
+    const abort = AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])]);
+    const done = () => resolve();
+    if (abort.aborted) done();
+    abort.addEventListener("abort", done);
+    waiting.add(done);
+    const settled = promise.then(() => {
+      clearTimeout(timer);
+      abort.removeEventListener("abort", done);
+      waiting.delete(done);
+      if (waiting.size === 0) this.#waiting.delete(messageId);
+    });
+    return { promise: settled, cancel: done };
+  }
+
+  async *follow(options: {
+    after?: number;
+    chatId?: string;
+    signal?: AbortSignal;
+  }): AsyncGenerator<EventView, void, void> {
+    const { chatId, signal } = options;
+    const stop = AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])]);
+    const pieces = new Pieces(chatId);
+    this.#readers.add(pieces);
+    try {
+      const after = options.after ?? (await this.#ledger.lastSeq());
+      const events = follow(this.#ledger, {
+        after,
+        signal: stop,
+        ...(chatId === undefined ? {} : { chatId }),
+      });
+      let next = events.next();
+      while (!stop.aborted) {
+        // Pieces go first: what they belong to is committed after them.
+        const piece = pieces.take();
+        if (piece !== undefined) {
+          yield { type: "text", ...piece };
+          continue;
+        }
+        const event = await Promise.race([next, pieces.more()]);
+        if (event === undefined) continue;
+        if (event.done === true) return;
+        yield eventView(event.value);
+        next = events.next();
+      }
+    } finally {
+      this.#readers.delete(pieces);
+    }
+  }
+
+  /** Ends every reader and every wait. */
+  close(): void {
+    this.#closed.abort();
+  }
+}
+
+/** The pieces of text on their way to one reader. */
+class Pieces {
+  readonly #chatId: string | undefined;
+  readonly #queue: TextPiece[] = [];
+  #wake: () => void = () => {};
+
+  constructor(chatId: string | undefined) {
+    this.#chatId = chatId;
+  }
+
+  add(piece: TextPiece): void {
+    if (this.#chatId !== undefined && piece.chatId !== this.#chatId) return;
+    this.#queue.push(piece);
+    if (this.#queue.length > maxPieces) this.#queue.shift();
+    this.#wake();
+  }
+
+  take(): TextPiece | undefined {
+    return this.#queue.shift();
+  }
+
+  /** Resolves to undefined with the next piece. */
+  more(): Promise<undefined> {
+    if (this.#queue.length > 0) return Promise.resolve(undefined);
+    return new Promise((resolve) => (this.#wake = () => resolve(undefined)));
+  }
+}

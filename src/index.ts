@@ -1,0 +1,23 @@
+/** Switchboard as a library: every contact of a messaging bot gets their own persistent Claude session. */
+
+export { type Config, loadConfig } from "./config.ts";
+export type { InboundInput } from "./contacts/inbound.ts";
+export { type ErrorCode, SwitchboardError } from "./errors.ts";
+export { createLogger, type Logger, type LogLevel } from "./log.ts";
+export { type OpenOptions, open, type Switchboard, type Upstream } from "./switchboard.ts";
+export type {
+  ActionView,
+  ChatState,
+  ChatView,
+  Contact,
+  EventView,
+  HistoryEntry,
+  MessageStatus,
+  MessageView,
+  ProcessView,
+  Receipt,
+  ReplyView,
+  Usage,
+  Waiting,
+  WaitingFor,
+} from "./views.ts";

@@ -1,0 +1,157 @@
+/** Chats and what comes to their door: contacts, session names, accepted messages. None of it needs a lease. */
+
+import type { Claim, Contact, ContactPatch, Inbound, Message } from "../ledger.ts";
+import type { Database } from "./database.ts";
+import { appendEvent, appendMessageEvent } from "./events.ts";
+import { beginTry } from "./messages.ts";
+import { isHeld } from "./ownership.ts";
+import { isRunning } from "./processes.ts";
+import type { Writes } from "./protocol.ts";
+import { joinReply, readChat } from "./reads.ts";
+import { type MessageRow, messageOf, selectMessage } from "./rows.ts";
+
+const unnamed: Contact = { name: null, tier: "unknown", group: false };
+
+export function createContactWrites(db: Database): Pick<Writes, "putContact" | "accept"> {
+  return {
+    putContact(chatId, patch, sessionNameBase) {
+      const known = readContact(db, chatId);
+      storeContact(db, Date.now(), chatId, known, patched(known ?? unnamed, patch), sessionNameBase);
+      const chat = readChat(db, chatId);
+      if (chat === null) throw new Error(`chat ${chatId} is gone`);
+      return chat;
+    },
+
+    accept(inbound, admit, claim) {
+      const earlier = findExternal(db, inbound);
+      if (earlier !== null)
+        return { kind: earlier.text === inbound.text ? "duplicate" : "conflict", message: earlier };
+
+      const known = readContact(db, inbound.chatId);
+      const contact = patched(known ?? unnamed, inbound.contact);
+      if (!admit.includes(contact.tier)) return { kind: "refused", tier: contact.tier };
+
+      const at = Date.now();
+      storeContact(db, at, inbound.chatId, known, contact, inbound.sessionNameBase);
+      const held = claim !== undefined && holds(db, inbound.chatId, claim) ? claim : null;
+      const message = storeMessage(db, at, inbound, held);
+      return { kind: "accepted", message, contact, claimed: held !== null };
+    },
+  };
+}
+
+function findExternal(db: Database, { chatId, externalId }: Inbound): Message | null {
+  if (externalId === null) return null;
+  const row = db.get<MessageRow>(
+    `${selectMessage} WHERE chat_id = ? AND external_id = ?`,
+    chatId,
+    externalId,
+  );
+  return row === undefined ? null : joinReply(db, row);
+}
+
+function readContact(db: Database, chatId: string): Contact | null {
+  const row = db.get<{ name: string | null; tier: string; is_group: number }>(
+    "SELECT name, tier, is_group FROM chats WHERE chat_id = ?",
+    chatId,
+  );
+  return row === undefined ? null : { name: row.name, tier: row.tier, group: row.is_group === 1 };
+}
+
+function patched(contact: Contact, { name, tier, group }: ContactPatch): Contact {
+  return {
+    name: name === undefined ? contact.name : name,
+    tier: tier ?? contact.tier,
+    group: group ?? contact.group,
+  };
+}
+
+/** Begins the chat or changes its contact, with the notice of what changed; nothing when nothing did. */
+function storeContact(
+  db: Database,
+  at: number,
+  chatId: string,
+  known: Contact | null,
+  contact: Contact,
+  sessionNameBase: string,
+): void {
+  const { name, tier, group } = contact;
+  const changed = [
+    ...(known?.name === name ? [] : [`name: ${name ?? "none"}`]),
+    ...(known?.tier === tier ? [] : [`tier: ${tier}`]),
+    ...(known?.group === group ? [] : [`group: ${group ? "yes" : "no"}`]),
+  ];
+  if (changed.length === 0) return;
+  if (known === null) {
+    db.run(
+      `INSERT INTO chats (chat_id, name, tier, is_group, session_name, created_at, active_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      chatId,
+      name,
+      tier,
+      Number(group),
+      freeSessionName(db, sessionNameBase),
+      at,
+      at,
+    );
+  } else {
+    db.run(
+      "UPDATE chats SET name = ?, tier = ?, is_group = ? WHERE chat_id = ?",
+      name,
+      tier,
+      Number(group),
+      chatId,
+    );
+  }
+  appendEvent(db, at, chatId, { type: "notice", code: "contact_changed", text: changed.join(", ") });
+}
+
+/**
+ * `base`, or the first free one of `base-2`, `base-3`… The counter goes past names that were given for another base
+ * (a contact called "John 2") once, so that the millionth of one name costs what the second did.
+ */
+function freeSessionName(db: Database, base: string): string {
+  let name = base;
+  while (db.get("SELECT 1 FROM chats WHERE session_name = ?", name) !== undefined) {
+    const { last } = db.one<{ last: number }>(
+      `INSERT INTO session_names (base, last) VALUES (?, 2)
+       ON CONFLICT (base) DO UPDATE SET last = last + 1 RETURNING last`,
+      base,
+    );
+    name = `${base}-${last}`;
+  }
+  return name;
+}
+
+function holds(db: Database, chatId: string, { epoch, generation }: Claim): boolean {
+  return isHeld(db, { chatId, epoch }) && isRunning(db, chatId, generation);
+}
+
+function storeMessage(db: Database, at: number, inbound: Inbound, claim: Claim | null): Message {
+  const { id, chatId, externalId, text, sender, route } = inbound;
+  const { seq } = db.one<{ seq: number }>(
+    `UPDATE chats SET last_seq = last_seq + 1, last_message_at = ?, active_at = ? WHERE chat_id = ?
+     RETURNING last_seq AS seq`,
+    at,
+    at,
+    chatId,
+  );
+  const row = db.one<MessageRow>(
+    `INSERT INTO messages (id, chat_id, seq, external_id, text, sender, route, status, tries, accepted_at, sent_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *`,
+    id,
+    chatId,
+    seq,
+    externalId,
+    text,
+    sender === null ? null : JSON.stringify(sender),
+    JSON.stringify(route),
+    claim === null ? "queued" : "sent",
+    claim === null ? 0 : 1,
+    at,
+    claim === null ? null : at,
+  );
+  if (claim !== null) beginTry(db, at, { messageId: id, n: 1, sdkUuid: id, ...claim });
+  appendMessageEvent(db, at, chatId, id, row);
+  return messageOf(row, undefined);
+}

@@ -1,0 +1,119 @@
+/** What becomes of accepted messages: charged tries, back to the queue, their one end. */
+
+import { type Ending, type Lease, LedgerError, type TryOutcome } from "../ledger.ts";
+import type { Database } from "./database.ts";
+import { appendMessageEvent } from "./events.ts";
+import { requireLease } from "./ownership.ts";
+import { isRunning, notRunning } from "./processes.ts";
+import type { Writes } from "./protocol.ts";
+import { isOpen, type MessageState } from "./rows.ts";
+
+const returningState = "RETURNING status, ran, tries, error_code, error_message, reply_id";
+
+export function createMessageWrites(db: Database): Pick<Writes, "charge" | "requeue" | "endMessages"> {
+  return {
+    charge(lease, generation, tries) {
+      requireLease(db, lease);
+      const { chatId } = lease;
+      if (!isRunning(db, chatId, generation)) throw notRunning(chatId, generation);
+      const at = Date.now();
+      for (const { messageId, sdkUuid } of tries) {
+        endTry(db, messageId, "lost");
+        const state = db.get<MessageState>(
+          `UPDATE messages SET status = 'sent', tries = tries + 1, sent_at = ?
+           WHERE id = ? AND chat_id = ? AND ${isOpen} ${returningState}`,
+          at,
+          messageId,
+          chatId,
+        );
+        if (state === undefined) {
+          throw new LedgerError("invalid", `Message ${messageId} is no open message of chat ${chatId}.`);
+        }
+        beginTry(db, at, { messageId, n: state.tries, sdkUuid, generation, epoch: lease.epoch });
+        appendMessageEvent(db, at, chatId, messageId, state);
+      }
+    },
+
+    requeue(lease, messageIds) {
+      requireLease(db, lease);
+      const at = Date.now();
+      for (const messageId of messageIds) {
+        const state = db.get<MessageState>(
+          `UPDATE messages SET status = 'queued' WHERE id = ? AND chat_id = ? AND status = 'sent' ${returningState}`,
+          messageId,
+          lease.chatId,
+        );
+        if (state === undefined) continue;
+        endTry(db, messageId, "lost");
+        appendMessageEvent(db, at, lease.chatId, messageId, state);
+      }
+    },
+
+    endMessages(lease, endings) {
+      requireLease(db, lease);
+      const at = Date.now();
+      for (const ending of endings) endMessage(db, at, lease, ending);
+    },
+  };
+}
+
+export function beginTry(
+  db: Database,
+  at: number,
+  begun: { messageId: string; n: number; sdkUuid: string; generation: number; epoch: number },
+): void {
+  db.run(
+    "INSERT INTO tries (message_id, n, sdk_uuid, generation, epoch, charged_at) VALUES (?, ?, ?, ?, ?, ?)",
+    begun.messageId,
+    begun.n,
+    begun.sdkUuid,
+    begun.generation,
+    begun.epoch,
+    at,
+  );
+}
+
+/** Ends the message's open try, if there is one. */
+export function endTry(db: Database, messageId: string, outcome: TryOutcome): void {
+  db.run("UPDATE tries SET outcome = ? WHERE message_id = ? AND outcome IS NULL", outcome, messageId);
+}
+
+/** Ends the message unless it has ended already. */
+export function endMessage(db: Database, at: number, { chatId }: Lease, ending: Ending): void {
+  const { messageId, status, ran, error } = ending;
+  const state = db.get<MessageState>(
+    `UPDATE messages SET status = ?, ran = ?, error_code = ?, error_message = ?, ended_at = ?
+     WHERE id = ? AND chat_id = ? AND ${isOpen} ${returningState}`,
+    status,
+    status === "stopped" && ran !== null ? Number(ran) : null,
+    error?.code ?? null,
+    error?.message ?? null,
+    at,
+    messageId,
+    chatId,
+  );
+  if (state === undefined) return;
+  endTry(db, messageId, status === "stopped" ? "stopped" : "failed");
+  appendMessageEvent(db, at, chatId, messageId, state);
+}
+
+/** Gives the message the reply unless it has ended already. */
+export function answerMessage(
+  db: Database,
+  at: number,
+  { chatId }: Lease,
+  messageId: string,
+  replyId: string,
+): void {
+  const state = db.get<MessageState>(
+    `UPDATE messages SET status = 'answered', reply_id = ?, ended_at = ?
+     WHERE id = ? AND chat_id = ? AND ${isOpen} ${returningState}`,
+    replyId,
+    at,
+    messageId,
+    chatId,
+  );
+  if (state === undefined) return;
+  endTry(db, messageId, "answered");
+  appendMessageEvent(db, at, chatId, messageId, state);
+}

@@ -1,0 +1,160 @@
+/**
+ * The schema, as the steps that lead to it. Forward only: a step that has been released is never edited, a change is
+ * a new step. The index of a step is the `user_version` that it starts from.
+ */
+
+/** "SWBD": marks the file as a ledger, so that another program's database is never taken for one. */
+export const applicationId = 0x53574244;
+
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE meta (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    last_epoch INTEGER NOT NULL,
+    -- Leases up to this epoch are stale: raised at each opening, instead of touching every chat.
+    start_epoch INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO meta VALUES (1, 0, 0);
+
+  CREATE TABLE chats (
+    chat_id TEXT PRIMARY KEY,
+    name TEXT,
+    tier TEXT NOT NULL,
+    is_group INTEGER NOT NULL,
+    session_name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    owner TEXT,
+    epoch INTEGER NOT NULL DEFAULT 0,
+    -- Of messages and replies together.
+    last_seq INTEGER NOT NULL DEFAULT 0,
+    last_message_at INTEGER,
+    created_at INTEGER NOT NULL,
+    active_at INTEGER NOT NULL,
+    turns INTEGER NOT NULL DEFAULT 0,
+    input_tokens INTEGER NOT NULL DEFAULT 0,
+    output_tokens INTEGER NOT NULL DEFAULT 0,
+    cost_usd REAL NOT NULL DEFAULT 0
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX chats_by_activity ON chats (active_at, chat_id);
+
+  -- Only of bases that are wanted more than once: the last number given, so that none is tried twice.
+  CREATE TABLE session_names (
+    base TEXT PRIMARY KEY COLLATE NOCASE,
+    last INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    chat_id TEXT NOT NULL REFERENCES chats,
+    sdk_session_id TEXT,
+    told_facts TEXT,
+    created_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    -- The place in which a reset put it aside, the last one highest; null for the current session.
+    put_aside INTEGER,
+    CHECK ((ended_at IS NULL) = (put_aside IS NULL))
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX sessions_current ON sessions (chat_id) WHERE put_aside IS NULL;
+  CREATE INDEX sessions_earlier ON sessions (chat_id, put_aside) WHERE put_aside IS NOT NULL;
+
+  CREATE TABLE processes (
+    generation INTEGER PRIMARY KEY AUTOINCREMENT,
+    chat_id TEXT NOT NULL REFERENCES chats,
+    session_id TEXT NOT NULL REFERENCES sessions,
+    pid INTEGER,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    start_reason TEXT NOT NULL,
+    end_reason TEXT
+  ) STRICT;
+  CREATE INDEX processes_of_chat ON processes (chat_id);
+  CREATE INDEX processes_running ON processes (generation) WHERE ended_at IS NULL;
+
+  CREATE TABLE replies (
+    id TEXT PRIMARY KEY,
+    chat_id TEXT NOT NULL REFERENCES chats,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('answer', 'notice')),
+    text TEXT NOT NULL,
+    answers TEXT NOT NULL,
+    route TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('pending', 'sending', 'sent', 'uncertain', 'failed')),
+    created_at INTEGER NOT NULL,
+    UNIQUE (chat_id, seq)
+  ) STRICT;
+
+  CREATE TABLE messages (
+    id TEXT PRIMARY KEY,
+    chat_id TEXT NOT NULL REFERENCES chats,
+    seq INTEGER NOT NULL,
+    external_id TEXT,
+    text TEXT NOT NULL,
+    sender TEXT,
+    route TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('queued', 'sent', 'answered', 'refused', 'failed', 'stopped')),
+    ran INTEGER,
+    tries INTEGER NOT NULL,
+    error_code TEXT,
+    error_message TEXT,
+    reply_id TEXT REFERENCES replies,
+    accepted_at INTEGER NOT NULL,
+    sent_at INTEGER,
+    ended_at INTEGER,
+    UNIQUE (chat_id, seq),
+    CHECK ((ended_at IS NULL) = (status IN ('queued', 'sent'))),
+    CHECK ((reply_id IS NOT NULL) = (status = 'answered')),
+    CHECK (ran IS NULL OR status = 'stopped')
+  ) STRICT;
+  CREATE UNIQUE INDEX messages_external ON messages (chat_id, external_id) WHERE external_id IS NOT NULL;
+  CREATE INDEX messages_open ON messages (chat_id, seq) WHERE status IN ('queued', 'sent');
+  -- Promises 3 and 4: one end status, one answer, whatever the code above does.
+  CREATE TRIGGER messages_end_once BEFORE UPDATE OF status, reply_id ON messages
+  WHEN OLD.status NOT IN ('queued', 'sent')
+  BEGIN
+    SELECT RAISE(ABORT, 'a message ends once');
+  END;
+
+  CREATE TABLE tries (
+    message_id TEXT NOT NULL REFERENCES messages,
+    n INTEGER NOT NULL,
+    sdk_uuid TEXT NOT NULL,
+    generation INTEGER NOT NULL REFERENCES processes,
+    epoch INTEGER NOT NULL,
+    outcome TEXT CHECK (outcome IN ('answered', 'failed', 'stopped', 'lost')),
+    charged_at INTEGER NOT NULL,
+    PRIMARY KEY (message_id, n)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE turns (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    chat_id TEXT NOT NULL REFERENCES chats,
+    session_id TEXT NOT NULL REFERENCES sessions,
+    generation INTEGER NOT NULL REFERENCES processes,
+    outcome TEXT CHECK (outcome IN ('answered', 'failed', 'stopped')),
+    started_at INTEGER NOT NULL,
+    request_at INTEGER,
+    first_byte_at INTEGER,
+    ended_at INTEGER,
+    CHECK ((ended_at IS NULL) = (outcome IS NULL))
+  ) STRICT;
+  CREATE INDEX turns_of_chat ON turns (chat_id);
+
+  CREATE TABLE turn_messages (
+    turn INTEGER NOT NULL REFERENCES turns,
+    n INTEGER NOT NULL,
+    message_id TEXT NOT NULL REFERENCES messages,
+    PRIMARY KEY (turn, n)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    chat_id TEXT NOT NULL REFERENCES chats,
+    type TEXT NOT NULL CHECK (type IN ('message', 'turn', 'tool', 'reply', 'process', 'notice')),
+    -- The message or reply that it tells of: what never changes in it is joined when the event is read.
+    subject TEXT,
+    data TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX events_of_chat ON events (chat_id);
+  `,
+];

@@ -1,0 +1,141 @@
+/** The calls that change nothing. Every one finds its rows by an index; none walks a table. */
+
+import { type Chat, LedgerError, type Message } from "../ledger.ts";
+import type { Database } from "./database.ts";
+import { lastEventSeq, readEvents } from "./events.ts";
+import type { Reads } from "./protocol.ts";
+import {
+  type ChatRow,
+  chatOf,
+  isOpen,
+  type MessageRow,
+  messageOf,
+  type ProcessRow,
+  processOf,
+  type ReplyRow,
+  replyOf,
+  type SessionRow,
+  selectChat,
+  selectCurrentSession,
+  selectMessage,
+  selectTurn,
+  type TryRow,
+  type TurnRow,
+  tryOf,
+  turnOf,
+} from "./rows.ts";
+
+export function createReads(db: Database): Reads {
+  return {
+    chat: (chatId) => readChat(db, chatId),
+
+    chats({ after, limit }) {
+      const rows = db.all<ChatRow>(
+        `${selectChat} WHERE (active_at, chat_id) < (?, ?) ORDER BY active_at DESC, chat_id DESC LIMIT ?`,
+        ...parseCursor(after),
+        checkedLimit(limit),
+      );
+      const last = rows.at(-1);
+      return {
+        chats: rows.map((row) => joinSession(db, row)),
+        next: last === undefined || rows.length < limit ? null : `${last.active_at} ${last.chat_id}`,
+      };
+    },
+
+    message(id) {
+      const row = db.get<MessageRow>(`${selectMessage} WHERE id = ?`, id);
+      return row === undefined ? null : joinReply(db, row);
+    },
+
+    history(chatId, after, limit) {
+      const messages = db
+        .all<MessageRow>(
+          `${selectMessage} WHERE chat_id = ? AND seq > ? ORDER BY seq LIMIT ?`,
+          chatId,
+          after,
+          checkedLimit(limit),
+        )
+        .map((row) => joinReply(db, row));
+      const replies = db
+        .all<ReplyRow>(
+          "SELECT * FROM replies WHERE chat_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+          chatId,
+          after,
+          limit,
+        )
+        .map(replyOf);
+      return [...messages, ...replies].sort((a, b) => a.seq - b.seq).slice(0, limit);
+    },
+
+    openMessages: (chatId) =>
+      db
+        .all<MessageRow>(`${selectMessage} WHERE chat_id = ? AND ${isOpen} ORDER BY seq`, chatId)
+        .map((row) => ({
+          message: messageOf(row, undefined),
+          tries: db.all<TryRow>("SELECT * FROM tries WHERE message_id = ? ORDER BY n", row.id).map(tryOf),
+        })),
+
+    chatsWithOpenMessages: (after, limit) =>
+      db
+        .all<{ chat_id: string }>(
+          `SELECT DISTINCT chat_id FROM messages WHERE ${isOpen} AND chat_id > ? ORDER BY chat_id LIMIT ?`,
+          after,
+          checkedLimit(limit),
+        )
+        .map((row) => row.chat_id),
+
+    // One host, one file: nobody else can take over, so nothing needs to be kept alive.
+    renew: () => ({ leaseMs: null }),
+
+    processes: (chatId, limit) =>
+      db
+        .all<ProcessRow>(
+          "SELECT * FROM processes WHERE chat_id = ? ORDER BY generation DESC LIMIT ?",
+          chatId,
+          checkedLimit(limit),
+        )
+        .map(processOf),
+
+    turns: (chatId, limit) =>
+      db
+        .all<TurnRow>(
+          `${selectTurn} WHERE chat_id = ? ORDER BY number DESC LIMIT ?`,
+          chatId,
+          checkedLimit(limit),
+        )
+        .map(turnOf),
+
+    changes: (after, { chatId, limit }) => readEvents(db, after, checkedLimit(limit), chatId),
+
+    lastSeq: () => lastEventSeq(db),
+  };
+}
+
+export function readChat(db: Database, chatId: string): Chat | null {
+  const row = db.get<ChatRow>(`${selectChat} WHERE chat_id = ?`, chatId);
+  return row === undefined ? null : joinSession(db, row);
+}
+
+function joinSession(db: Database, row: ChatRow): Chat {
+  return chatOf(row, db.get<SessionRow>(selectCurrentSession, row.chat_id));
+}
+
+export function joinReply(db: Database, row: MessageRow): Message {
+  if (row.reply_id === null) return messageOf(row, undefined);
+  return messageOf(row, db.get<ReplyRow>("SELECT * FROM replies WHERE id = ?", row.reply_id));
+}
+
+/** The last row of the page before: a page stays cheap however far in it is. */
+function parseCursor(cursor: string | undefined): [activeAt: number, chatId: string] {
+  if (cursor === undefined) return [Number.MAX_SAFE_INTEGER, ""];
+  const [, activeAt, chatId] = /^(\d{1,15}) (.+)$/su.exec(cursor) ?? [];
+  if (activeAt === undefined || chatId === undefined) {
+    throw new LedgerError("invalid", `"${cursor}" is no cursor of a page of chats.`);
+  }
+  return [Number(activeAt), chatId];
+}
+
+function checkedLimit(limit: number): number {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return limit;
+  throw new LedgerError("invalid", `limit must be an integer from 1 to 1000 (found ${limit}).`);
+}

@@ -1,0 +1,237 @@
+/** Rows as the port's types. Each `select…` text names the columns that its reader expects. */
+
+import type {
+  Chat,
+  Failure,
+  Message,
+  MessageStatus,
+  ProcessRecord,
+  Reply,
+  ReplyStatus,
+  Session,
+  Try,
+  TryOutcome,
+  Turn,
+  TurnOutcome,
+} from "../ledger.ts";
+
+/** Written the same way wherever open messages are meant: only then does SQLite use the partial index. */
+export const isOpen = "status IN ('queued', 'sent')";
+
+export interface ChatRow {
+  chat_id: string;
+  name: string | null;
+  tier: string;
+  is_group: number;
+  session_name: string;
+  open: number;
+  last_message_at: number | null;
+  created_at: number;
+  active_at: number;
+  turns: number;
+  input_tokens: number;
+  output_tokens: number;
+  cost_usd: number;
+}
+
+export const selectChat = `
+  SELECT *, (SELECT count(*) FROM messages WHERE messages.chat_id = chats.chat_id AND ${isOpen}) AS open
+  FROM chats`;
+
+export function chatOf(row: ChatRow, session: SessionRow | undefined): Chat {
+  return {
+    chatId: row.chat_id,
+    contact: { name: row.name, tier: row.tier, group: row.is_group === 1 },
+    sessionName: row.session_name,
+    session: session === undefined ? null : sessionOf(session),
+    open: row.open,
+    lastMessageAt: row.last_message_at,
+    createdAt: row.created_at,
+    usage: {
+      turns: row.turns,
+      inputTokens: row.input_tokens,
+      outputTokens: row.output_tokens,
+      costUsd: row.cost_usd,
+    },
+  };
+}
+
+export interface SessionRow {
+  id: string;
+  chat_id: string;
+  sdk_session_id: string | null;
+  told_facts: string | null;
+  created_at: number;
+  ended_at: number | null;
+  put_aside: number | null;
+}
+
+export const selectCurrentSession = "SELECT * FROM sessions WHERE chat_id = ? AND put_aside IS NULL";
+
+export function sessionOf(row: SessionRow): Session {
+  return {
+    id: row.id,
+    chatId: row.chat_id,
+    sdkSessionId: row.sdk_session_id,
+    toldFacts: row.told_facts,
+    createdAt: row.created_at,
+    endedAt: row.ended_at,
+  };
+}
+
+/** What changes in a message, and what its events carry. */
+export interface MessageState {
+  status: MessageStatus;
+  ran: number | null;
+  tries: number;
+  error_code: string | null;
+  error_message: string | null;
+  reply_id: string | null;
+}
+
+export interface MessageRow extends MessageState {
+  id: string;
+  chat_id: string;
+  seq: number;
+  external_id: string | null;
+  text: string;
+  sender: string | null;
+  route: string;
+  accepted_at: number;
+  sent_at: number | null;
+  ended_at: number | null;
+}
+
+export const selectMessage = "SELECT * FROM messages";
+
+export function messageOf(row: MessageRow, reply: ReplyRow | undefined): Message {
+  return {
+    id: row.id,
+    externalId: row.external_id,
+    chatId: row.chat_id,
+    seq: row.seq,
+    text: row.text,
+    sender: row.sender === null ? null : JSON.parse(row.sender),
+    route: JSON.parse(row.route),
+    status: row.status,
+    ran: ranOf(row),
+    tries: row.tries,
+    error: errorOf(row),
+    reply: reply === undefined ? null : replyOf(reply),
+    acceptedAt: row.accepted_at,
+    sentAt: row.sent_at,
+    endedAt: row.ended_at,
+  };
+}
+
+export function ranOf(state: MessageState): boolean | null {
+  return state.ran === null ? null : state.ran === 1;
+}
+
+export function errorOf({ error_code: code, error_message: message }: MessageState): Failure | null {
+  return code === null || message === null ? null : { code, message };
+}
+
+export interface ReplyRow {
+  id: string;
+  chat_id: string;
+  seq: number;
+  kind: Reply["kind"];
+  text: string;
+  answers: string;
+  route: string;
+  status: ReplyStatus;
+  created_at: number;
+}
+
+export function replyOf(row: ReplyRow): Reply {
+  return {
+    id: row.id,
+    chatId: row.chat_id,
+    seq: row.seq,
+    kind: row.kind,
+    text: row.text,
+    answers: JSON.parse(row.answers),
+    route: JSON.parse(row.route),
+    status: row.status,
+    createdAt: row.created_at,
+  };
+}
+
+export interface TryRow {
+  message_id: string;
+  n: number;
+  sdk_uuid: string;
+  generation: number;
+  epoch: number;
+  outcome: TryOutcome | null;
+  charged_at: number;
+}
+
+export function tryOf(row: TryRow): Try {
+  return {
+    messageId: row.message_id,
+    n: row.n,
+    sdkUuid: row.sdk_uuid,
+    generation: row.generation,
+    epoch: row.epoch,
+    outcome: row.outcome,
+    chargedAt: row.charged_at,
+  };
+}
+
+export interface TurnRow {
+  id: string;
+  chat_id: string;
+  session_id: string;
+  generation: number;
+  message_ids: string;
+  outcome: TurnOutcome | null;
+  started_at: number;
+  request_at: number | null;
+  first_byte_at: number | null;
+  ended_at: number | null;
+}
+
+export const selectTurn = `
+  SELECT *, (SELECT json_group_array(message_id ORDER BY n) FROM turn_messages WHERE turn = turns.number) AS message_ids
+  FROM turns`;
+
+export function turnOf(row: TurnRow): Turn {
+  return {
+    id: row.id,
+    chatId: row.chat_id,
+    sessionId: row.session_id,
+    generation: row.generation,
+    messageIds: JSON.parse(row.message_ids),
+    outcome: row.outcome,
+    startedAt: row.started_at,
+    requestAt: row.request_at,
+    firstByteAt: row.first_byte_at,
+    endedAt: row.ended_at,
+  };
+}
+
+export interface ProcessRow {
+  generation: number;
+  chat_id: string;
+  session_id: string;
+  pid: number | null;
+  started_at: number;
+  ended_at: number | null;
+  start_reason: string;
+  end_reason: string | null;
+}
+
+export function processOf(row: ProcessRow): ProcessRecord {
+  return {
+    generation: row.generation,
+    chatId: row.chat_id,
+    sessionId: row.session_id,
+    pid: row.pid,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    startReason: row.start_reason,
+    endReason: row.end_reason,
+  };
+}

@@ -1,0 +1,90 @@
+/** A chat's sessions: one current, the earlier ones kept in the order in which resets put them aside. */
+
+import type { Session } from "../ledger.ts";
+import type { Database } from "./database.ts";
+import { appendEvent } from "./events.ts";
+import { requireLease } from "./ownership.ts";
+import type { Writes } from "./protocol.ts";
+import { type SessionRow, selectCurrentSession, sessionOf } from "./rows.ts";
+
+export function createSessionWrites(
+  db: Database,
+): Pick<Writes, "openSession" | "resetSession" | "undoReset"> {
+  return {
+    openSession(lease, newSessionId) {
+      requireLease(db, lease);
+      const current = db.get<SessionRow>(selectCurrentSession, lease.chatId);
+      return current === undefined ? begin(db, Date.now(), lease.chatId, newSessionId) : sessionOf(current);
+    },
+
+    resetSession(lease, newSessionId) {
+      requireLease(db, lease);
+      const { chatId } = lease;
+      const at = Date.now();
+      const current = db.get<SessionRow>(selectCurrentSession, chatId);
+      const last = lastPutAside(db, chatId)?.put_aside ?? 0;
+      const earlier = current === undefined ? null : putAside(db, at, current.id, last + 1);
+      const session = begin(db, at, chatId, newSessionId);
+      appendEvent(db, at, chatId, {
+        type: "notice",
+        code: "session_reset",
+        text:
+          earlier === null
+            ? `session ${session.id} begun`
+            : `session ${earlier.id} put aside, ${session.id} begun`,
+      });
+      return { session, earlier };
+    },
+
+    undoReset(lease) {
+      requireLease(db, lease);
+      const { chatId } = lease;
+      const at = Date.now();
+      const current = db.get<SessionRow>(selectCurrentSession, chatId);
+      const last = lastPutAside(db, chatId);
+      if (current === undefined || last === undefined) return null;
+      // The current one takes the other's place, so that a second undo goes back to it. In this order: at no moment
+      // has the chat two current sessions.
+      const earlier = putAside(db, at, current.id, last.put_aside);
+      const session = sessionOf(
+        db.one<SessionRow>(
+          "UPDATE sessions SET ended_at = NULL, put_aside = NULL WHERE id = ? RETURNING *",
+          last.id,
+        ),
+      );
+      const text = `session ${session.id} brought back, ${earlier.id} put aside`;
+      appendEvent(db, at, chatId, { type: "notice", code: "reset_undone", text });
+      return { session, earlier };
+    },
+  };
+}
+
+function begin(db: Database, at: number, chatId: string, id: string): Session {
+  return sessionOf(
+    db.one<SessionRow>(
+      "INSERT INTO sessions (id, chat_id, created_at) VALUES (?, ?, ?) RETURNING *",
+      id,
+      chatId,
+      at,
+    ),
+  );
+}
+
+function putAside(db: Database, at: number, id: string, place: number): Session {
+  return sessionOf(
+    db.one<SessionRow>(
+      "UPDATE sessions SET ended_at = ?, put_aside = ? WHERE id = ? RETURNING *",
+      at,
+      place,
+      id,
+    ),
+  );
+}
+
+function lastPutAside(db: Database, chatId: string): { id: string; put_aside: number } | undefined {
+  return db.get(
+    `SELECT id, put_aside FROM sessions WHERE chat_id = ? AND put_aside IS NOT NULL
+     ORDER BY put_aside DESC LIMIT 1`,
+    chatId,
+  );
+}

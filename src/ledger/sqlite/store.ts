@@ -1,0 +1,33 @@
+/** The whole port on one connection, reads and writes apart: the worker commits the ones and then serves the others. */
+
+import { createContactWrites } from "./contacts.ts";
+import type { Database } from "./database.ts";
+import { createMessageWrites } from "./messages.ts";
+import { createOwnershipWrites, endAllLeases } from "./ownership.ts";
+import { createProcessWrites, endLeftProcesses } from "./processes.ts";
+import type { Reads, Writes } from "./protocol.ts";
+import { createReads } from "./reads.ts";
+import { createSessionWrites } from "./sessions.ts";
+import { createTurnWrites } from "./turns.ts";
+
+export function createStore(db: Database): { reads: Reads; writes: Writes } {
+  return {
+    reads: createReads(db),
+    writes: {
+      ...createContactWrites(db),
+      ...createOwnershipWrites(db),
+      ...createSessionWrites(db),
+      ...createProcessWrites(db),
+      ...createMessageWrites(db),
+      ...createTurnWrites(db),
+    },
+  };
+}
+
+/** Once, before the first call: whatever a daemon before this one held or ran has ended. */
+export function takeOver(db: Database): void {
+  db.transaction(() => {
+    endAllLeases(db);
+    endLeftProcesses(db);
+  });
+}

@@ -1,0 +1,172 @@
+/** Turns. The end of one is a single transaction: its messages, their tries, the reply, what it proved and cost. */
+
+import { type Lease, LedgerError, type Reply, type TurnEnd } from "../ledger.ts";
+import type { Database } from "./database.ts";
+import { appendEvent, appendReplyEvent } from "./events.ts";
+import { answerMessage, endMessage, endTry } from "./messages.ts";
+import { requireLease } from "./ownership.ts";
+import type { Writes } from "./protocol.ts";
+import { isOpen, type ReplyRow, replyOf } from "./rows.ts";
+
+export function createTurnWrites(
+  db: Database,
+): Pick<Writes, "beginTurn" | "joinTurn" | "endTurn" | "append"> {
+  return {
+    beginTurn(lease, { id, sessionId, generation, messageIds }) {
+      requireLease(db, lease);
+      const { chatId } = lease;
+      const at = Date.now();
+      const turn = db.get<{ number: number }>(
+        `INSERT INTO turns (id, chat_id, session_id, generation, started_at)
+         SELECT ?, s.chat_id, s.id, p.generation, ? FROM sessions s, processes p
+         WHERE s.id = ? AND s.chat_id = ? AND p.generation = ? AND p.chat_id = s.chat_id RETURNING number`,
+        id,
+        at,
+        sessionId,
+        chatId,
+        generation,
+      );
+      if (turn === undefined) {
+        throw new LedgerError(
+          "invalid",
+          `Session ${sessionId} or process ${generation} is none of chat ${chatId}.`,
+        );
+      }
+      const joined = addMembers(db, chatId, turn.number, messageIds);
+      appendEvent(db, at, chatId, { type: "turn", turnId: id, state: "started", messageIds: joined });
+    },
+
+    joinTurn(lease, turnId, messageIds) {
+      requireLease(db, lease);
+      const { chatId } = lease;
+      const turn = db.get<{ number: number }>(
+        "SELECT number FROM turns WHERE id = ? AND chat_id = ? AND ended_at IS NULL",
+        turnId,
+        chatId,
+      );
+      if (turn === undefined) throw noOpenTurn(lease, turnId);
+      const joined = addMembers(db, chatId, turn.number, messageIds);
+      if (joined.length === 0) return;
+      appendEvent(db, Date.now(), chatId, { type: "turn", turnId, state: "joined", messageIds: joined });
+    },
+
+    endTurn(lease, end) {
+      requireLease(db, lease);
+      const { chatId } = lease;
+      const { turnId, outcome, endings } = end;
+      const messageIds = [...new Set(end.messageIds)];
+      const at = Date.now();
+      const turn = db.get<{ number: number }>(
+        `UPDATE turns SET outcome = ?, request_at = ?, first_byte_at = ?, ended_at = ?
+         WHERE id = ? AND chat_id = ? AND ended_at IS NULL RETURNING number`,
+        outcome,
+        end.requestAt,
+        end.firstByteAt,
+        at,
+        turnId,
+        chatId,
+      );
+      if (turn === undefined) throw noOpenTurn(lease, turnId);
+      addMembers(db, chatId, turn.number, messageIds);
+      recordProof(db, chatId, end.proven);
+      addUsage(db, at, chatId, end.usage);
+
+      const reply = outcome === "answered" ? answer(db, at, lease, { ...end, messageIds }) : null;
+      for (const ending of endings) endMessage(db, at, lease, ending);
+      for (const messageId of messageIds) endTry(db, messageId, outcome);
+      if (reply !== null) appendReplyEvent(db, at, reply);
+      appendEvent(db, at, chatId, { type: "turn", turnId, state: outcome, messageIds });
+      return { reply };
+    },
+
+    append(lease, changes) {
+      requireLease(db, lease);
+      const at = Date.now();
+      for (const change of changes) appendEvent(db, at, lease.chatId, change);
+    },
+  };
+}
+
+/** Those of the messages that were no members yet, in the order given. */
+function addMembers(db: Database, chatId: string, turn: number, messageIds: readonly string[]): string[] {
+  const members = db.all<{ message_id: string }>("SELECT message_id FROM turn_messages WHERE turn = ?", turn);
+  const known = new Set(members.map((member) => member.message_id));
+  const added = [...new Set(messageIds)].filter((id) => !known.has(id));
+  for (const [index, messageId] of added.entries()) {
+    const found = db.run(
+      "INSERT INTO turn_messages (turn, n, message_id) SELECT ?, ?, id FROM messages WHERE id = ? AND chat_id = ?",
+      turn,
+      members.length + index + 1,
+      messageId,
+      chatId,
+    );
+    if (found === 0) throw new LedgerError("invalid", `Message ${messageId} is none of chat ${chatId}.`);
+  }
+  return added;
+}
+
+/** Stores the reply and gives it to each member that is open; null when none is. */
+function answer(
+  db: Database,
+  at: number,
+  lease: Lease,
+  { turnId, messageIds, reply }: TurnEnd,
+): Reply | null {
+  const { chatId } = lease;
+  const answers = messageIds.filter(
+    (id) =>
+      db.get(`SELECT 1 FROM messages WHERE id = ? AND chat_id = ? AND ${isOpen}`, id, chatId) !== undefined,
+  );
+  const [first] = answers;
+  if (first === undefined) return null;
+  if (reply === null) {
+    throw new LedgerError("invalid", `Turn ${turnId} is said to have answered, but there is no reply.`);
+  }
+  const { seq } = db.one<{ seq: number }>(
+    "UPDATE chats SET last_seq = last_seq + 1 WHERE chat_id = ? RETURNING last_seq AS seq",
+    chatId,
+  );
+  const row = db.one<ReplyRow>(
+    `INSERT INTO replies (id, chat_id, seq, kind, text, answers, status, created_at, route)
+     SELECT ?, ?, ?, 'answer', ?, ?, ?, ?, route FROM messages WHERE id = ? RETURNING *`,
+    reply.id,
+    chatId,
+    seq,
+    reply.text,
+    JSON.stringify(answers),
+    reply.status,
+    at,
+    first,
+  );
+  for (const messageId of answers) answerMessage(db, at, lease, messageId, reply.id);
+  return replyOf(row);
+}
+
+function recordProof(db: Database, chatId: string, proven: TurnEnd["proven"]): void {
+  if (proven === null) return;
+  const { sessionId, sdkSessionId, toldFacts } = proven;
+  db.run(
+    `UPDATE sessions SET sdk_session_id = ?, told_facts = coalesce(?, told_facts) WHERE id = ? AND chat_id = ?`,
+    sdkSessionId,
+    toldFacts,
+    sessionId,
+    chatId,
+  );
+}
+
+function addUsage(db: Database, at: number, chatId: string, usage: TurnEnd["usage"]): void {
+  db.run(
+    `UPDATE chats SET active_at = ?, turns = turns + 1, input_tokens = input_tokens + ?,
+       output_tokens = output_tokens + ?, cost_usd = cost_usd + ?
+     WHERE chat_id = ?`,
+    at,
+    usage?.inputTokens ?? 0,
+    usage?.outputTokens ?? 0,
+    usage?.costUsd ?? 0,
+    chatId,
+  );
+}
+
+function noOpenTurn({ chatId }: Lease, turnId: string): LedgerError {
+  return new LedgerError("invalid", `Turn ${turnId} is no open turn of chat ${chatId}.`);
+}

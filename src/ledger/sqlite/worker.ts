@@ -1,0 +1,195 @@
+/**
+ * The thread that owns the database. Its one rhythm: take everything that has arrived, run the writes in one
+ * transaction, then the reads, then answer all at once. While a commit waits for the disk the next batch gathers, so
+ * the cost of a sync is shared by as many writes as came meanwhile, and a lone one never waits for company.
+ *
+ * Nothing is answered before the commit. A write that fails by itself is undone alone; when the storage fails, the
+ * whole batch is. While another program holds the database the writes stay queued and reads go on being served.
+ */
+
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { LedgerEvent } from "../ledger.ts";
+import { type Database, openDatabase } from "./database.ts";
+import { lastEventSeq, readEvents } from "./events.ts";
+import { failureOf, isBusy, isStorageFailure } from "./failure.ts";
+import type {
+  Answer,
+  Call,
+  Failed,
+  FromWorker,
+  Method,
+  Reads,
+  Result,
+  SqliteOptions,
+  Store,
+  ToWorker,
+} from "./protocol.ts";
+import { createStore, takeOver } from "./store.ts";
+
+/** How often a database that another program holds is tried again, in ms. */
+const retryMs = 20;
+
+interface Waiting {
+  call: Call;
+  /** How long it may wait for another program, on the monotonic clock. */
+  deadline: number;
+}
+
+class LedgerWorker {
+  readonly #port: MessagePort;
+  readonly #db: Database;
+  readonly #options: Required<SqliteOptions>;
+  readonly #reads: Reads;
+  readonly #store: Store;
+  /** The last event that the main thread was told. */
+  #told: number;
+  #writing: Waiting[] = [];
+  #reading: Waiting[] = [];
+  #retry: NodeJS.Timeout | undefined;
+  #closing = false;
+
+  constructor(port: MessagePort, db: Database, options: Required<SqliteOptions>) {
+    this.#port = port;
+    this.#db = db;
+    this.#options = options;
+    const { reads, writes } = createStore(db);
+    this.#reads = reads;
+    this.#store = { ...reads, ...writes };
+    this.#told = lastEventSeq(db);
+  }
+
+  take(message: ToWorker): void {
+    if (message === "close") {
+      this.#closing = true;
+      return;
+    }
+    const deadline = performance.now() + this.#options.busyMs;
+    for (const call of message) {
+      (call.method in this.#reads ? this.#reading : this.#writing).push({ call, deadline });
+    }
+  }
+
+  run(): void {
+    const written = this.#write();
+    const events = written.length > 0 ? this.#news() : [];
+    const answers = [...written, ...this.#read()];
+    if (answers.length > 0) post(this.#port, { type: "batch", answers, events });
+
+    if (this.#writing.length > 0 || this.#reading.length > 0) {
+      this.#retry ??= setTimeout(() => {
+        this.#retry = undefined;
+        this.run();
+      }, retryMs);
+    } else if (this.#closing) {
+      // The last connection to close moves the log into the file.
+      this.#db.close();
+      this.#port.close();
+    }
+  }
+
+  #write(): Answer[] {
+    const batch = this.#writing;
+    if (batch.length === 0) return [];
+    this.#writing = [];
+    try {
+      this.#db.run("BEGIN IMMEDIATE");
+    } catch (error) {
+      return batch.flatMap((waiting) => this.#waitOrFail(waiting, this.#writing, error));
+    }
+    try {
+      const answers = batch.map(({ call }) => this.#writeAlone(call));
+      this.#db.run("COMMIT");
+      return answers;
+    } catch (error) {
+      this.#db.rollback();
+      return batch.map(({ call }) => this.#failed(call, error));
+    }
+  }
+
+  /** Undoes what fails by itself; throws when the storage failed. */
+  #writeAlone(call: Call): Answer {
+    this.#db.run("SAVEPOINT one");
+    try {
+      const value = carryOut(this.#store, call);
+      this.#db.run("RELEASE one");
+      return { id: call.id, value };
+    } catch (error) {
+      if (isStorageFailure(error) || !this.#db.inTransaction) throw error;
+      this.#db.run("ROLLBACK TO one");
+      this.#db.run("RELEASE one");
+      return this.#failed(call, error);
+    }
+  }
+
+  #read(): Answer[] {
+    const batch = this.#reading;
+    this.#reading = [];
+    return batch.flatMap((waiting) => {
+      try {
+        return [{ id: waiting.call.id, value: carryOut(this.#store, waiting.call) }];
+      } catch (error) {
+        return this.#waitOrFail(waiting, this.#reading, error);
+      }
+    });
+  }
+
+  /** Back in line when another program is in the way and there is time left. */
+  #waitOrFail(waiting: Waiting, line: Waiting[], error: unknown): Answer[] {
+    if (!isBusy(error) || performance.now() >= waiting.deadline) return [this.#failed(waiting.call, error)];
+    line.push(waiting);
+    return [];
+  }
+
+  /** Read back rather than kept from writing, so that listeners get exactly what `changes` gives. */
+  #news(): LedgerEvent[] {
+    try {
+      const events = readEvents(this.#db, this.#told, -1, undefined);
+      this.#told = events.at(-1)?.seq ?? this.#told;
+      return events;
+    } catch {
+      // The commit stands and is answered; the next batch tells these too.
+      return [];
+    }
+  }
+
+  #failed({ id }: Call, error: unknown): Answer {
+    return { id, failed: plain(error, this.#options.path) };
+  }
+}
+
+function carryOut<M extends Method>(store: Store, { method, args }: Call<M>): Result<M> {
+  return store[method](...args);
+}
+
+function plain(error: unknown, path: string): Failed {
+  const { code, message } = failureOf(error, path);
+  return { code, message };
+}
+
+function post(port: MessagePort, message: FromWorker): void {
+  port.postMessage(message);
+}
+
+function start(port: MessagePort, options: Required<SqliteOptions>): void {
+  let worker: LedgerWorker;
+  try {
+    const db = openDatabase(options);
+    takeOver(db);
+    db.neverWait();
+    worker = new LedgerWorker(port, db, options);
+  } catch (error) {
+    post(port, { type: "refused", failed: plain(error, options.path) });
+    port.close();
+    return;
+  }
+  port.on("message", (message: ToWorker) => {
+    worker.take(message);
+    for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
+      worker.take(next.message);
+    worker.run();
+  });
+  post(port, { type: "opened" });
+}
+
+if (parentPort === null) throw new Error("this file is the ledger's worker; open the ledger instead");
+start(parentPort, workerData);

@@ -1,0 +1,17 @@
+/**
+ * What the model is given of a message: the contact's words as they came, a group's speaker before them, and the
+ * contact facts as a block of their own when Claude does not know them yet.
+ */
+
+import type { Contact, Message } from "../ledger/index.ts";
+
+/** Facts about the contact, as Claude is told them. JSON, so that a name cannot pass for anything else. */
+export function factsOf({ name, tier, group }: Contact): string {
+  return JSON.stringify({ name, tier, kind: group ? "group" : "person" });
+}
+
+/** Text blocks. `facts`: null when Claude knows them already. */
+export function contentOf(message: Message, group: boolean, facts: string | null): string[] {
+  const spoken = group && message.sender !== null ? `${message.sender.name}: ${message.text}` : message.text;
+  return facts === null ? [spoken] : [`Contact facts from Switchboard: ${facts}`, spoken];
+}

@@ -1,0 +1,64 @@
+/**
+ * A message on its way through a session, from acceptance to its end. The ledger has the durable part; this is
+ * what the live session needs besides.
+ */
+
+import { randomUUID } from "node:crypto";
+import type { Ending, Message, Try } from "../ledger/index.ts";
+import type { Unfinished } from "./recovery.ts";
+
+export type Phase =
+  /** In the ledger, and nowhere else. */
+  | "queued"
+  /** Its try is on its way to the ledger. */
+  | "charging"
+  /** Its try is in the ledger; now it may be handed over. */
+  | "charged"
+  /** In the open stream of the process with the try's generation. */
+  | "handed"
+  /** The model has it: a member of the running turn. */
+  | "taken";
+
+/** How it left the session. */
+export interface End {
+  status: Ending["status"] | "answered";
+  ran: boolean;
+}
+
+export interface Entry {
+  readonly message: Message;
+  phase: Phase;
+  /** One for each charged try, the latest last. */
+  readonly sdkUuids: string[];
+  stopRequested: boolean;
+  readonly end: PromiseWithResolvers<End>;
+}
+
+export function newEntry(message: Message, tries: readonly Try[] = []): Entry {
+  return {
+    message,
+    phase: message.status === "sent" ? "charged" : "queued",
+    sdkUuids: tries.map((each) => each.sdkUuid),
+    stopRequested: false,
+    end: Promise.withResolvers(),
+  };
+}
+
+/** In the process's hands: what becomes of it is no longer ours alone to say. */
+export function inHand({ phase }: Entry): boolean {
+  return phase === "handed" || phase === "taken";
+}
+
+/** The uuid of the next try. A process that has seen a uuid swallows it, so only the first try bears the message's id. */
+export function nextUuid(entry: Entry): string {
+  return entry.sdkUuids.length === 0 ? entry.message.id : randomUUID();
+}
+
+/** Under which the process knows the message. */
+export function currentUuid({ message, sdkUuids }: Entry): string {
+  return sdkUuids.at(-1) ?? message.id;
+}
+
+export function unfinished({ message, sdkUuids, stopRequested }: Entry): Unfinished {
+  return { messageId: message.id, sdkUuids, stopRequested };
+}

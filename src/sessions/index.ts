@@ -1,0 +1,2 @@
+export { Manager, type ManagerOptions } from "./manager.ts";
+export { Pool } from "./pool.ts";

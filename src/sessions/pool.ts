@@ -1,0 +1,120 @@
+/**
+ * Claude processes are a bounded resource that all chats share; conversations are not.
+ *
+ * - A chat holds one slot from before its process is spawned until its tree is gone.
+ * - Who finds no free slot waits in order of arrival; for each who waits, the least recently used idle process
+ *   is asked to close. A busy one never is.
+ * - Starts are costly (about a second of CPU each), so only a few run at once.
+ */
+
+export interface Tenant {
+  readonly chatId: string;
+  /** Since when its process is idle, in ms of the monotonic clock; null when it is not. */
+  readonly idleSince: number | null;
+  /** Asks it to close its idle process; it calls `release` when the process is gone. */
+  yieldSlot(): void;
+}
+
+export class Pool {
+  readonly slots: Gate;
+  readonly starts: Gate;
+  readonly #holders = new Set<Tenant>();
+  readonly #waiting: Tenant[] = [];
+  readonly #yielding = new Set<Tenant>();
+
+  constructor(limits: { maxProcesses: number; maxStarts: number }) {
+    this.slots = new Gate(limits.maxProcesses);
+    this.starts = new Gate(limits.maxStarts);
+  }
+
+  /** Resolves to false when `signal` aborts first. */
+  async acquire(tenant: Tenant, signal: AbortSignal): Promise<boolean> {
+    this.#waiting.push(tenant);
+    const granted = this.slots.enter(signal);
+    this.makeRoom();
+    const entered = await granted;
+    this.#waiting.splice(this.#waiting.indexOf(tenant), 1);
+    if (entered) this.#holders.add(tenant);
+    return entered;
+  }
+
+  release(tenant: Tenant): void {
+    if (!this.#holders.delete(tenant)) return;
+    this.#yielding.delete(tenant);
+    this.slots.leave();
+  }
+
+  /** To be called whenever a holder becomes idle. */
+  makeRoom(): void {
+    for (const tenant of victims([...this.#holders], this.slots.waiting, this.#yielding)) {
+      this.#yielding.add(tenant);
+      tenant.yieldSlot();
+    }
+  }
+
+  /** Place in the line for a slot, from 1; null when not in it. */
+  position(tenant: Tenant): number | null {
+    const at = this.#waiting.indexOf(tenant);
+    return at === -1 ? null : at + 1;
+  }
+}
+
+/** The idle holders that should close now: the least recently used ones, one for each who waits and none more. */
+export function victims<T extends Pick<Tenant, "idleSince">>(
+  holders: readonly T[],
+  waiting: number,
+  yielding: ReadonlySet<T>,
+): T[] {
+  return holders
+    .flatMap((holder) =>
+      holder.idleSince === null || yielding.has(holder) ? [] : [{ holder, since: holder.idleSince }],
+    )
+    .sort((a, b) => a.since - b.since)
+    .slice(0, Math.max(0, waiting - yielding.size))
+    .map(({ holder }) => holder);
+}
+
+/** Lets so many in at once, the others in order of arrival. */
+export class Gate {
+  #free: number;
+  readonly #line: Array<() => void> = [];
+
+  constructor(places: number) {
+    this.#free = places;
+  }
+
+  get waiting(): number {
+    return this.#line.length;
+  }
+
+  get free(): number {
+    return this.#free;
+  }
+
+  /** Resolves to true when inside, to false when `signal` aborts first. */
+  enter(signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return Promise.resolve(false);
+    if (this.#free > 0) {
+      this.#free -= 1;
+      return Promise.resolve(true);
+    }
+    return new Promise((resolve) => {
+      const admit = () => {
+        signal.removeEventListener("abort", leaveLine);
+        resolve(true);
+      };
+      const leaveLine = () => {
+        this.#line.splice(this.#line.indexOf(admit), 1);
+        resolve(false);
+      };
+      this.#line.push(admit);
+      signal.addEventListener("abort", leaveLine, { once: true });
+    });
+  }
+
+  leave(): void {
+    const next = this.#line.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
+  }
+}

@@ -1,0 +1,30 @@
+/** The running turn of a session: its members, and what it is waiting for at the moment. */
+
+import { randomUUID } from "node:crypto";
+import type { Waiting } from "../views.ts";
+import type { Entry } from "./entry.ts";
+
+export class OpenTurn {
+  readonly id: string = randomUUID();
+  readonly members: Entry[];
+  readonly #runningTools = new Set<string>();
+  #compacting = false;
+
+  constructor(members: Entry[]) {
+    this.members = members;
+  }
+
+  tool(toolUseId: string, state: "started" | "finished" | "failed"): void {
+    if (state === "started") this.#runningTools.add(toolUseId);
+    else this.#runningTools.delete(toolUseId);
+  }
+
+  waits(reason: "model" | "compaction"): void {
+    this.#compacting = reason === "compaction";
+  }
+
+  get waiting(): Waiting {
+    if (this.#compacting) return { for: "compaction" };
+    return { for: this.#runningTools.size > 0 ? "tool" : "model" };
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * A Switchboard of maps and arrays, for what is HTTP's alone: streams, waits, errors that cannot be had on demand.
+ * The test says what happens: nothing is answered until it calls `answer`.
+ */
+
+import { randomUUID } from "node:crypto";
+import { chatIdSchema, inboundSchema, parseInput } from "../../src/contacts/inbound.ts";
+import { SwitchboardError } from "../../src/errors.ts";
+import type { Switchboard } from "../../src/switchboard.ts";
+import type { ActionView, ChatView, EventView, MessageView } from "../../src/views.ts";
+
+type Durable = Exclude<EventView, { type: "text" }>;
+type TextPiece = Extract<EventView, { type: "text" }>;
+type WithoutFrame<T> = T extends unknown ? Omit<T, "seq" | "at"> : never;
+
+export class MemorySwitchboard implements Switchboard {
+  readonly upstream = { kind: "offline" } as const;
+  state: Switchboard["state"] = "running";
+  /** Thrown by the next call of `receive`. */
+  failNext: Error | null = null;
+  /** Iterations of `events` that have begun and not ended. */
+  following = 0;
+  /** Events that those iterations have handed out. */
+  handedOut = 0;
+  readonly #messages = new Map<string, MessageView>();
+  readonly #log: Durable[] = [];
+  readonly #listeners = new Set<(event: EventView) => void>();
+
+  /** Ends a message with this answer. */
+  answer(id: string, text: string): void {
+    const message = this.#find(id);
+    message.status = "answered";
+    message.endedAt = now();
+    message.reply = { id: randomUUID(), kind: "answer", text, answers: [id], status: "sent" };
+    this.append({ type: "reply", chatId: message.chatId, reply: message.reply });
+  }
+
+  append(event: WithoutFrame<Durable>): void {
+    const durable = { ...event, seq: this.#log.length + 1, at: now() } as Durable;
+    this.#log.push(durable);
+    this.#tell(durable);
+  }
+
+  piece(text: TextPiece): void {
+    this.#tell(text);
+  }
+
+  async receive(chatId: string, inbound: unknown) {
+    if (this.failNext !== null) {
+      const error = this.failNext;
+      this.failNext = null;
+      throw error;
+    }
+    if (this.state !== "running") throw new SwitchboardError("draining", "shutting down");
+    parseInput(chatIdSchema, chatId, "chatId");
+    const { text, id: externalId = null } = parseInput(inboundSchema, inbound);
+    for (const message of this.#messages.values()) {
+      if (externalId === null || message.externalId !== externalId || message.chatId !== chatId) continue;
+      if (message.text !== text) throw new SwitchboardError("conflict", "the id is taken by another text");
+      return { message, duplicate: true };
+    }
+    const message: MessageView = {
+      id: randomUUID(),
+      externalId,
+      chatId,
+      seq: this.#messages.size + 1,
+      text,
+      status: "queued",
+      ran: null,
+      waiting: { for: "start" },
+      tries: 0,
+      error: null,
+      reply: null,
+      acceptedAt: now(),
+      sentAt: null,
+      endedAt: null,
+    };
+    this.#messages.set(message.id, message);
+    return { message, duplicate: false };
+  }
+
+  async message(id: string) {
+    return this.#find(id);
+  }
+
+  async settled(id: string, { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal }) {
+    const message = this.#find(id);
+    await new Promise<void>((resolve) => {
+      const look = () => {
+        if (message.endedAt === null && signal?.aborted !== true && timer.hasRef()) return;
+        this.#listeners.delete(look);
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        timer.unref();
+        look();
+      }, timeoutMs);
+      this.#listeners.add(look);
+      signal?.addEventListener("abort", look);
+      look();
+    });
+    return message;
+  }
+
+  async history(chatId: string, { after = 0, limit = 100 } = {}) {
+    return [...this.#messages.values()]
+      .filter((message) => message.chatId === chatId && message.seq > after)
+      .slice(0, limit)
+      .map((message) => ({ type: "message" as const, ...message }));
+  }
+
+  async chat(chatId: string): Promise<ChatView> {
+    const first = [...this.#messages.values()].find((message) => message.chatId === chatId);
+    if (first === undefined) throw new SwitchboardError("not_found", "no such chat");
+    return {
+      chatId,
+      contact: { name: null, tier: "family", group: false },
+      sessionName: "chat",
+      sessionId: null,
+      state: "dormant",
+      process: null,
+      queued: 0,
+      lastMessageAt: first.acceptedAt,
+      createdAt: first.acceptedAt,
+      usage: { turns: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 },
+    };
+  }
+
+  async chats() {
+    const ids = new Set([...this.#messages.values()].map((message) => message.chatId));
+    return { chats: await Promise.all([...ids].map((id) => this.chat(id))), next: null };
+  }
+
+  putContact(chatId: string) {
+    return this.chat(chatId);
+  }
+
+  stop = (chatId: string) => this.#did(chatId, "stopped");
+  closeChat = (chatId: string) => this.#did(chatId, "closed");
+  restart = (chatId: string) => this.#did(chatId, "restarted");
+  reset = (chatId: string) => this.#did(chatId, "reset");
+  undoReset = (chatId: string) => this.#did(chatId, "undone");
+
+  async *events({
+    after = this.#log.length,
+    chatId,
+    signal,
+  }: {
+    after?: number;
+    chatId?: string;
+    signal?: AbortSignal;
+  } = {}): AsyncGenerator<EventView> {
+    let position = after;
+    const pieces: TextPiece[] = [];
+    let wake = () => {};
+    const tell = (event: EventView) => {
+      if (event.type === "text" && pieces.length < 10) pieces.push(event);
+      wake();
+    };
+    const abort = () => wake();
+    this.#listeners.add(tell);
+    signal?.addEventListener("abort", abort);
+    this.following++;
+    try {
+      while (signal?.aborted !== true && this.state !== "closed") {
+        const event = this.#log[position] ?? pieces.shift();
+        if (event === undefined) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          continue;
+        }
+        if (event.type !== "text") position++;
+        if (chatId !== undefined && event.chatId !== chatId) continue;
+        this.handedOut++;
+        yield event;
+      }
+    } finally {
+      this.#listeners.delete(tell);
+      signal?.removeEventListener("abort", abort);
+      this.following--;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.state = "closed";
+    for (const listener of this.#listeners)
+      listener({ type: "text", chatId: "", turnId: "", offset: 0, text: "" });
+  }
+
+  #find(id: string): MessageView {
+    const message = this.#messages.get(id);
+    if (message === undefined) throw new SwitchboardError("not_found", "no such message");
+    return message;
+  }
+
+  async #did(chatId: string, did: ActionView["did"]): Promise<ActionView> {
+    await this.chat(chatId);
+    return { chatId, did, stopped: [], requeued: [] };
+  }
+
+  #tell(event: EventView): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+function now(): string {
+  return new Date().toISOString();
+}

@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { accepted, admitted, inbound, stopped, work } from "../support.ts";
+import type { PromiseTest } from "./place.ts";
+
+export function acceptingPromises(promise: PromiseTest): void {
+  promise("an accepted message is there as it was given, queued", async (ledger) => {
+    const given = inbound("a", "hello", {
+      externalId: "x1",
+      sender: { id: "s", name: "Sue", tier: "family" },
+      route: { to: ["a", 1, null] },
+    });
+    const acceptance = await ledger.accept(given, admitted);
+    assert.ok(acceptance.kind === "accepted");
+    const { message } = acceptance;
+    assert.deepEqual(message, {
+      id: given.id,
+      externalId: "x1",
+      chatId: "a",
+      seq: 1,
+      text: "hello",
+      sender: given.sender,
+      route: given.route,
+      status: "queued",
+      ran: null,
+      tries: 0,
+      error: null,
+      reply: null,
+      acceptedAt: message.acceptedAt,
+      sentAt: null,
+      endedAt: null,
+    });
+    assert.deepEqual(await ledger.message(given.id), message);
+    assert.deepEqual(await ledger.history("a", 0, 10), [message]);
+    assert.deepEqual(await ledger.openMessages("a"), [{ message, tries: [] }]);
+    const chat = await ledger.chat("a");
+    assert.equal(chat?.open, 1);
+    assert.equal(chat?.lastMessageAt, message.acceptedAt);
+  });
+
+  promise("any well-formed text comes back as it went in", async (ledger) => {
+    for (const text of ["a\0b", "👩‍👩‍👧 né", "'; DROP TABLE messages; --", "\r\n\t", "x".repeat(1_000_000)]) {
+      const { id } = await accepted(ledger, "a", text);
+      assert.equal((await ledger.message(id))?.text, text);
+    }
+  });
+
+  promise("a refused message leaves nothing behind", async (ledger) => {
+    const unnamed = await ledger.accept(inbound("a", "hi", { contact: {} }), admitted);
+    assert.deepEqual(unnamed, { kind: "refused", tier: "unknown" });
+    const stranger = await ledger.accept(inbound("a", "hi", { contact: { tier: "stranger" } }), admitted);
+    assert.deepEqual(stranger, { kind: "refused", tier: "stranger" });
+    assert.equal(await ledger.chat("a"), null);
+
+    await ledger.putContact("b", { name: "Bob", tier: "stranger" }, "bob");
+    const last = await ledger.lastSeq();
+    await ledger.accept(inbound("b", "hi", { contact: { name: "Rob" } }), admitted);
+    assert.equal((await ledger.chat("b"))?.contact.name, "Bob");
+    assert.equal(await ledger.lastSeq(), last);
+  });
+
+  promise("the same external id again is the same message, with another text a conflict", async (ledger) => {
+    const message = await accepted(ledger, "a", "hi", { externalId: "x" });
+    const last = await ledger.lastSeq();
+    const again = inbound("a", "hi", { externalId: "x", contact: { name: "Zed" } });
+    assert.deepEqual(await ledger.accept(again, admitted), { kind: "duplicate", message });
+    const other = inbound("a", "ho", { externalId: "x", contact: { name: "Zed" } });
+    assert.deepEqual(await ledger.accept(other, admitted), { kind: "conflict", message });
+    assert.equal((await ledger.accept(again, [])).kind, "duplicate", "known before the tier is looked at");
+    assert.equal((await ledger.chat("a"))?.contact.name, null, "the patch of a duplicate is not applied");
+    assert.equal(await ledger.lastSeq(), last);
+  });
+
+  promise("an external id means its own chat only, and none is never the same", async (ledger) => {
+    await accepted(ledger, "a", "hi", { externalId: "x" });
+    await accepted(ledger, "b", "hi", { externalId: "x" });
+    await accepted(ledger, "b", "hi");
+    await accepted(ledger, "b", "hi");
+    assert.equal((await ledger.chat("b"))?.open, 3);
+  });
+
+  promise("a duplicate that comes at the same moment is stored once", async (ledger) => {
+    const kinds = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        return (await ledger.accept(inbound("a", "hi", { externalId: "x" }), admitted)).kind;
+      }),
+    );
+    assert.deepEqual(kinds.toSorted().slice(0, 2), ["accepted", "duplicate"]);
+    assert.equal((await ledger.chat("a"))?.open, 1);
+  });
+
+  promise("places in a chat are dense and in the order of the calls", async (ledger) => {
+    const messages = await Promise.all(Array.from({ length: 200 }, (_, n) => accepted(ledger, "a", `${n}`)));
+    assert.deepEqual(
+      messages.map((message) => message.seq),
+      Array.from({ length: 200 }, (_, n) => n + 1),
+    );
+  });
+
+  promise("a claim charges the first try with the acceptance", async (ledger) => {
+    const { lease, generation } = await work(ledger, "a");
+    const acceptance = await ledger.accept(inbound("a", "hi"), admitted, {
+      epoch: lease.epoch,
+      generation,
+    });
+    assert.ok(acceptance.kind === "accepted" && acceptance.claimed);
+    const { message } = acceptance;
+    assert.equal(message.status, "sent");
+    assert.equal(message.tries, 1);
+    assert.equal(message.sentAt, message.acceptedAt);
+    assert.deepEqual(await ledger.openMessages("a"), [
+      {
+        message,
+        tries: [
+          {
+            messageId: message.id,
+            n: 1,
+            sdkUuid: message.id,
+            generation,
+            epoch: lease.epoch,
+            outcome: null,
+            chargedAt: message.acceptedAt,
+          },
+        ],
+      },
+    ]);
+  });
+
+  promise("a claim that does not hold leaves the message queued", async (ledger) => {
+    const a = await work(ledger, "a");
+    const b = await work(ledger, "b");
+    const queued = async (epoch: number, generation: number) => {
+      const acceptance = await ledger.accept(inbound("a", "hi"), admitted, { epoch, generation });
+      assert.ok(acceptance.kind === "accepted");
+      assert.equal(acceptance.claimed, false);
+      assert.equal(acceptance.message.status, "queued");
+      assert.equal(acceptance.message.tries, 0);
+    };
+    await queued(a.lease.epoch, b.generation);
+    await queued(b.lease.epoch, a.generation);
+    await ledger.processEnded(a.lease, a.generation, "idle");
+    await queued(a.lease.epoch, a.generation);
+    const anew = await work(ledger, "a");
+    await queued(a.lease.epoch, anew.generation);
+    await ledger.release(anew.lease);
+    await queued(anew.lease.epoch, anew.generation);
+  });
+
+  promise("chats with open messages are found in order, page by page", async (ledger) => {
+    for (const chatId of ["c", "a", "b", "a", "d"]) await accepted(ledger, chatId, "hi");
+    const { lease } = await work(ledger, "b");
+    await ledger.endMessages(
+      lease,
+      (await ledger.openMessages("b")).map(({ message }) => stopped(message)),
+    );
+    assert.deepEqual(await ledger.chatsWithOpenMessages("", 2), ["a", "c"]);
+    assert.deepEqual(await ledger.chatsWithOpenMessages("c", 2), ["d"]);
+  });
+}

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { accepted, allEvents, rejects } from "../support.ts";
+import type { PromiseTest } from "./place.ts";
+
+export function chatsPromises(promise: PromiseTest): void {
+  promise("a chat that nobody has named does not exist", async (ledger) => {
+    assert.equal(await ledger.chat("a"), null);
+    assert.deepEqual(await ledger.chats({ limit: 10 }), { chats: [], next: null });
+  });
+
+  promise("a contact keeps the fields that a patch does not give", async (ledger) => {
+    await ledger.putContact("a", { name: "Ann", tier: "family" }, "ann");
+    const { contact } = await ledger.putContact("a", { group: true }, "other");
+    assert.deepEqual(contact, { name: "Ann", tier: "family", group: true });
+    assert.deepEqual((await ledger.putContact("a", { name: null }, "other")).contact, {
+      name: null,
+      tier: "family",
+      group: true,
+    });
+  });
+
+  promise("a chat named without a tier is unknown", async (ledger) => {
+    assert.deepEqual((await ledger.putContact("a", { name: "Ann" }, "ann")).contact, {
+      name: "Ann",
+      tier: "unknown",
+      group: false,
+    });
+  });
+
+  promise("a changed contact is told by a notice, an unchanged one is not", async (ledger) => {
+    await ledger.putContact("a", { name: "Ann", tier: "family" }, "ann");
+    await ledger.putContact("a", { name: "Ann" }, "ann");
+    await accepted(ledger, "a", "hi", { contact: { tier: "family" } });
+    await accepted(ledger, "a", "hi", { contact: { tier: "admin" } });
+    assert.deepEqual(
+      (await allEvents(ledger)).map((event) => (event.type === "notice" ? event.code : event.type)),
+      ["contact_changed", "message", "contact_changed", "message"],
+    );
+  });
+
+  promise("session names are unique without regard to case, and fixed", async (ledger) => {
+    const named = async (chatId: string, base: string) =>
+      (await ledger.putContact(chatId, { name: chatId }, base)).sessionName;
+    assert.equal(await named("1", "john"), "john");
+    assert.equal(await named("2", "john-2"), "john-2");
+    assert.equal(await named("3", "john"), "john-3");
+    assert.equal(await named("4", "JOHN"), "JOHN-4");
+    assert.equal(await named("5", "John-3"), "John-3-2");
+    assert.equal(await named("1", "jack"), "john");
+    assert.equal((await accepted(ledger, "6", "hi", { sessionNameBase: "john" })).chatId, "6");
+    assert.equal((await ledger.chat("6"))?.sessionName, "john-5");
+  });
+
+  promise("chats are listed most recently active first, each on one page", async (ledger) => {
+    for (const chatId of ["a", "b", "c", "d", "e"]) await accepted(ledger, chatId, "hi");
+    const listed: string[] = [];
+    let after: string | undefined;
+    do {
+      const page = await ledger.chats(after === undefined ? { limit: 2 } : { after, limit: 2 });
+      listed.push(...page.chats.map((chat) => chat.chatId));
+      after = page.next ?? undefined;
+    } while (after !== undefined);
+    assert.deepEqual(listed.toSorted(), ["a", "b", "c", "d", "e"]);
+
+    const until = Date.now();
+    while (Date.now() === until) await ledger.lastSeq();
+    await accepted(ledger, "b", "again");
+    assert.equal((await ledger.chats({ limit: 1 })).chats[0]?.chatId, "b");
+  });
+
+  promise("a page is 1 to 1000 long, and its cursor one of the ledger's own", async (ledger) => {
+    for (const limit of [0, -1, 1001, 1.5, Number.NaN]) {
+      await rejects(ledger.chats({ limit }), "invalid");
+      await rejects(ledger.history("a", 0, limit), "invalid");
+      await rejects(ledger.changes(0, { limit }), "invalid");
+    }
+    await rejects(ledger.chats({ after: "nonsense", limit: 10 }), "invalid", /nonsense/);
+  });
+}

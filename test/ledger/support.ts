@@ -1,0 +1,132 @@
+/** What the ledger's tests share: a folder of their own, messages at the door, a session at work. */
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  type Claim,
+  type Ending,
+  type Inbound,
+  type Lease,
+  type Ledger,
+  LedgerError,
+  type LedgerErrorCode,
+  type LedgerEvent,
+  type Message,
+  type Session,
+  type TurnEnd,
+} from "../../src/ledger/index.ts";
+
+export const admitted = ["admin", "family"];
+
+export async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "switchboard-ledger-"));
+  try {
+    await body(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+export function inbound(chatId: string, text: string, fields: Partial<Inbound> = {}): Inbound {
+  return {
+    id: randomUUID(),
+    chatId,
+    externalId: null,
+    text,
+    sender: null,
+    route: null,
+    contact: { tier: "family" },
+    sessionNameBase: "chat",
+    ...fields,
+  };
+}
+
+/** Accepts a message that nothing speaks against. */
+export async function accepted(
+  ledger: Ledger,
+  chatId: string,
+  text: string,
+  fields: Partial<Inbound> = {},
+  claim?: Claim,
+): Promise<Message> {
+  const acceptance = await ledger.accept(inbound(chatId, text, fields), admitted, claim);
+  assert.equal(acceptance.kind, "accepted");
+  return acceptance.message;
+}
+
+export interface Work {
+  lease: Lease;
+  session: Session;
+  generation: number;
+}
+
+/** A lease on the chat, its session, and a process that serves it. */
+export async function work(ledger: Ledger, chatId: string): Promise<Work> {
+  await ledger.putContact(chatId, { tier: "family" }, "chat");
+  const acquired = await ledger.acquire(chatId, "host");
+  assert.ok("epoch" in acquired);
+  const lease = { chatId, epoch: acquired.epoch };
+  const session = await ledger.openSession(lease, randomUUID());
+  const { generation } = await ledger.beginProcess(lease, session.id, "message");
+  await ledger.processStarted(lease, generation, 4242);
+  return { lease, session, generation };
+}
+
+/** A turn that has begun with the given messages, each charged. */
+export async function turnOf(
+  ledger: Ledger,
+  { lease, session, generation }: Work,
+  messages: Message[],
+): Promise<string> {
+  const id = randomUUID();
+  const messageIds = messages.map((message) => message.id);
+  await ledger.charge(
+    lease,
+    generation,
+    messageIds.map((messageId) => ({ messageId, sdkUuid: messageId })),
+  );
+  await ledger.beginTurn(lease, { id, sessionId: session.id, generation, messageIds });
+  return id;
+}
+
+/** The end of a turn that answered. */
+export function answered(turnId: string, messages: Message[], fields: Partial<TurnEnd> = {}): TurnEnd {
+  return {
+    turnId,
+    outcome: "answered",
+    messageIds: messages.map((message) => message.id),
+    reply: { id: randomUUID(), text: "an answer", status: "sent" },
+    endings: [],
+    proven: null,
+    usage: null,
+    requestAt: null,
+    firstByteAt: null,
+    ...fields,
+  };
+}
+
+export async function rejects(call: Promise<unknown>, code: LedgerErrorCode, text?: RegExp): Promise<void> {
+  await assert.rejects(call, (error) => {
+    assert.ok(error instanceof LedgerError, `${error}`);
+    assert.equal(error.code, code, error.message);
+    if (text !== undefined) assert.match(error.message, text);
+    return true;
+  });
+}
+
+/** All committed events, by as many pages as it takes. */
+export async function allEvents(ledger: Ledger, after = 0): Promise<LedgerEvent[]> {
+  const events: LedgerEvent[] = [];
+  for (;;) {
+    const page = await ledger.changes(events.at(-1)?.seq ?? after, { limit: 1000 });
+    events.push(...page);
+    if (page.length < 1000) return events;
+  }
+}
+
+export function stopped({ id }: Message): Ending {
+  return { messageId: id, status: "stopped", ran: false, error: null };
+}
