@@ -82,12 +82,18 @@ export function parseConfig(text: string, file: string): Config {
   const result = schema.safeParse(raw);
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => {
-    const key = issue.path.join(".");
-    const found = valueAt(raw, issue.path);
-    return `${key === "" ? "" : `${key}: `}${issue.message}${found === undefined ? "" : ` (found ${JSON.stringify(found)})`}`;
+    const path = issue.code === "unrecognized_keys" ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
+    const found = valueAt(raw, path);
+    const key = path.join(".");
+    return { key, text: `${key}: ${issue.message}${found === undefined ? "" : ` (found ${shown(found)})`}` };
   });
-  const field = result.error.issues[0]?.path.join(".") ?? "";
-  throw new SwitchboardError("invalid_config", `${file}: ${problems.join("; ")}`, { field });
+  throw new SwitchboardError("invalid_config", `${file}: ${problems.map(({ text }) => text).join("; ")}`, {
+    field: problems[0]?.key ?? "",
+  });
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }
 
 function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {

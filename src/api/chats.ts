@@ -62,7 +62,7 @@ export function chatRoutes(face: Face, maxBodyBytes: number): void {
       },
     }),
     async (c) => {
-      const contact = given(c.req.valid("json").contact);
+      const { contact } = c.req.valid("json");
       return c.json(await switchboard.putContact(c.req.valid("param").chatId, contact), 200);
     },
   );

@@ -88,7 +88,6 @@ export function messageRoutes(face: Face, maxBodyBytes: number): void {
       const { chatId } = c.req.valid("param");
       const { after = 0, limit = defaultLimit } = c.req.valid("query");
       const history = await switchboard.history(chatId, { after, limit });
-      if (history.length === 0) await switchboard.chat(chatId);
       const next = history.length < limit ? null : (history.at(-1)?.seq ?? null);
       return c.json({ history, next }, 200);
     },

@@ -5,7 +5,7 @@
  */
 
 import type { EventView, MessageView, ReplyView } from "../views.ts";
-import type { Screen } from "./screen.ts";
+import type { Piece, Screen } from "./screen.ts";
 
 interface End {
   status: MessageView["status"];
@@ -26,8 +26,8 @@ export class Conversation {
   /** Turns that took in a message of ours. */
   readonly #turns = new Set<string>();
   readonly #shown = new Set<string>();
-  /** What is on the screen of a reply that is being written. */
-  #written = { turnId: "", text: "" };
+  /** The reply that is being written, and how much of it is on the screen. */
+  #draft = { chatId: "", turnId: "", text: "", shown: 0 };
 
   constructor(screen: Screen) {
     this.#screen = screen;
@@ -60,44 +60,36 @@ export class Conversation {
   }
 
   on(event: EventView): void {
-    if (event.type === "message") this.#take(event.message);
-    if (event.type === "turn" && event.messageIds.some((id) => this.#ours.has(id)))
-      this.#turns.add(event.turnId);
-    if (!this.#isOurs(event)) return;
-    this.#screen.event(event);
     switch (event.type) {
       case "text":
         this.#write(event);
-        break;
-      case "tool":
-        if (event.state === "started") this.#screen.tool(event.name);
-        break;
-      case "reply":
-        this.#show(event.reply);
-        break;
+        this.#showDraft();
+        return;
       case "message":
+        this.#take(event.message);
+        if (!this.#ours.has(event.message.id)) return;
+        this.#screen.event(event);
         this.#settle();
-        break;
+        return;
       case "turn":
-      case "process":
-      case "notice":
-        break;
-    }
-  }
-
-  #isOurs(event: EventView): boolean {
-    switch (event.type) {
-      case "message":
-        return this.#ours.has(event.message.id);
-      case "reply":
-        return event.reply.answers.some((id) => this.#ours.has(id));
-      case "turn":
-      case "text":
+        if (event.messageIds.some((id) => this.#ours.has(id))) this.#turns.add(event.turnId);
+        if (!this.#turns.has(event.turnId)) return;
+        this.#screen.event(event);
+        this.#showDraft();
+        return;
       case "tool":
-        return this.#turns.has(event.turnId);
+        if (!this.#turns.has(event.turnId)) return;
+        this.#screen.event(event);
+        if (event.state === "started") this.#screen.tool(event.name);
+        return;
+      case "reply":
+        if (!event.reply.answers.some((id) => this.#ours.has(id))) return;
+        this.#screen.event(event);
+        this.#show(event.reply);
+        return;
       case "process":
       case "notice":
-        return false;
+        return;
     }
   }
 
@@ -108,20 +100,26 @@ export class Conversation {
     if (message.status !== "queued" && message.status !== "sent") open.end = message;
   }
 
-  #write({ turnId, offset, text }: { turnId: string; offset: number; text: string }): void {
-    if (this.#written.turnId !== turnId) this.#written = { turnId, text: "" };
-    // What does not join on to what is there (a piece was dropped) is left to the reply.
-    if (offset !== this.#written.text.length) return;
-    this.#written.text += text;
-    this.#screen.piece(text);
+  /** Pieces may come before the event that says whose turn it is. */
+  #write({ chatId, turnId, offset, text }: Piece): void {
+    if (this.#draft.turnId !== turnId) this.#draft = { chatId, turnId, text: "", shown: 0 };
+    // What does not join on to what is there (one was dropped, or is replaced) is left to the reply.
+    if (offset === this.#draft.text.length) this.#draft.text += text;
+  }
+
+  #showDraft(): void {
+    const { chatId, turnId, text, shown } = this.#draft;
+    if (!this.#turns.has(turnId) || shown === text.length) return;
+    this.#screen.piece({ type: "text", chatId, turnId, offset: shown, text: text.slice(shown) });
+    this.#draft.shown = text.length;
   }
 
   #show(reply: ReplyView): void {
     if (this.#shown.has(reply.id)) return;
     this.#shown.add(reply.id);
-    const { text } = this.#written;
-    this.#written = { turnId: "", text: "" };
-    this.#screen.reply(reply.text.startsWith(text) ? reply.text.slice(text.length) : `\n${reply.text}`);
+    const shown = this.#draft.text.slice(0, this.#draft.shown);
+    this.#draft = { chatId: "", turnId: "", text: "", shown: 0 };
+    this.#screen.reply(reply.text.startsWith(shown) ? reply.text.slice(shown.length) : `\n${reply.text}`);
     this.#settle();
   }
 

@@ -14,7 +14,7 @@ export const exits = {
   address: { code: 11, means: "start: the port is in use, or the host is none of this machine's" },
   config: { code: 12, means: "start: switchboard.toml, the token or the environment is not valid" },
   home: { code: 13, means: "start: the home cannot be made or written" },
-  storage: { code: 14, means: "start: the database cannot be used" },
+  storage: { code: 14, means: "the database cannot be used" },
 } as const;
 
 export type Exit = keyof typeof exits;
@@ -46,6 +46,7 @@ const exitOfCode: Record<string, Exit> = {
   invalid_token: "config",
   invalid_upstream: "config",
   home_unusable: "home",
+  storage_failed: "storage",
 };
 
 interface Details {

@@ -13,7 +13,7 @@ function program(): Command {
   const root = new Command("switchboard")
     .description("Every contact of a messaging bot has their own persistent Claude session.")
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "switchboard: ")) })
+    .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
     .addHelpText("after", `\n${exitList()}`);
   for (const option of globalOptions()) root.addOption(option);
 
@@ -97,12 +97,18 @@ function whole(text: string): number {
   return Number(text);
 }
 
+/** Commander's errors in our words, its suggestion on the same line. */
+function oneLine(text: string): string {
+  return text.replace(/^error: /, "switchboard: ").replace("\n(", " (");
+}
+
 /** One line on stderr; with `--json` the same as JSON on stdout. */
 function report(error: unknown, json: boolean): number {
   // It has said so itself.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exits.ok.code : exits.usage.code;
   const { message, hint, exit, shown } = cliError(error);
-  process.stderr.write(`switchboard: ${[message, hint].filter(Boolean).join(". ").replaceAll("\n", " ")}\n`);
+  const line = hint === undefined ? message : `${message.replace(/\.$/, "")}. ${hint}`;
+  process.stderr.write(`switchboard: ${line.trimEnd().replaceAll("\n", " ")}\n`);
   if (json) printJson(shown);
   return exits[exit].code;
 }

@@ -3,11 +3,13 @@
 import type { EventView } from "../views.ts";
 import { dim, printable, printJson } from "./print.ts";
 
+export type Piece = Extract<EventView, { type: "text" }>;
+
 export interface Screen {
-  /** Every event of a turn or a message of ours, before what follows from it. */
-  event(event: EventView): void;
-  /** A piece of the reply that is being written. */
-  piece(text: string): void;
+  /** Every durable event of a turn or a message of ours, before what follows from it. */
+  event(event: Exclude<EventView, Piece>): void;
+  /** A piece of the reply that is being written; each joins on to the one before it. */
+  piece(piece: Piece): void;
   tool(name: string): void;
   /** The reply, or what of it came in no piece. Ends it. */
   reply(rest: string): void;
@@ -17,7 +19,7 @@ export interface Screen {
 
 export const jsonScreen: Screen = {
   event: printJson,
-  piece() {},
+  piece: printJson,
   tool() {},
   reply() {},
   unanswered() {},
@@ -35,7 +37,7 @@ export function textScreen(): Screen {
   };
   return {
     event() {},
-    piece: write,
+    piece: ({ text }) => write(text),
     tool(name) {
       endLine();
       process.stdout.write(`${dim(`· ${printable(name)}`)}\n`);

@@ -47,6 +47,13 @@ const line = z
     error: "must be one line of well-formed text",
   });
 
+/** An id as a channel gives it. */
+const idSchema = z
+  .string()
+  .min(1)
+  .max(256)
+  .refine((id) => id.isWellFormed() && !control.test(id), { error: "must be one line of well-formed text" });
+
 const tierSchema = z
   .string()
   .refine(isTier, problem("unknown_tier", `no such tier (allowed: ${admitted.join(", ")}, unknown)`));
@@ -58,7 +65,7 @@ export const contactPatchSchema = z.strictObject({
 });
 
 export const senderSchema = z.strictObject({
-  id: z.string().min(1).max(256),
+  id: idSchema,
   name: line,
   tier: tierSchema.optional(),
 });
@@ -75,12 +82,7 @@ const textSchema = z
 
 export const inboundSchema = z.strictObject({
   text: textSchema,
-  id: z
-    .string()
-    .min(1)
-    .max(256)
-    .refine((id) => id.isWellFormed() && !control.test(id), { error: "must be one line of well-formed text" })
-    .optional(),
+  id: idSchema.optional(),
   contact: contactPatchSchema.optional(),
   sender: senderSchema.optional(),
   route: z.json().optional(),

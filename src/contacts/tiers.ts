@@ -48,7 +48,7 @@ export function isTier(name: string): name is TierName {
 /** The shipped tiers with the config's changes. Throws `invalid_config`. */
 export function tiersOf(changes: Config["tiers"]): Tiers {
   for (const name of Object.keys(changes)) {
-    if (!(name in shipped)) {
+    if (!Object.hasOwn(shipped, name)) {
       throw new SwitchboardError(
         "invalid_config",
         `tiers.${name}: no such tier (allowed: ${admitted.join(", ")})`,

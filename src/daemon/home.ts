@@ -5,7 +5,7 @@
 
 import { randomBytes } from "node:crypto";
 import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { StartError, systemCode } from "./start-error.ts";
 
 export function tokenFile(home: string): string {
@@ -16,7 +16,7 @@ export function tokenFile(home: string): string {
 export function apiToken(home: string): string {
   const file = tokenFile(home);
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 });
+    makeFolder(home);
     const token = readIfThere(file) ?? makeToken(file);
     if (!/^[\x21-\x7e]{16,}$/.test(token)) {
       throw new StartError("invalid_token", `${file} holds no token: 16 or more visible ASCII characters`, {
@@ -32,6 +32,18 @@ export function apiToken(home: string): string {
       hint: "Name another with --home or SWITCHBOARD_HOME.",
       cause: error,
     });
+  }
+}
+
+/** With its parents. Node's own way to do that never ends where a file system denies that it could (measured: /proc). */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (systemCode(error) === "EEXIST") return;
+    if (systemCode(error) !== "ENOENT") throw error;
+    makeFolder(dirname(path));
+    mkdirSync(path, { mode: 0o700 });
   }
 }
 

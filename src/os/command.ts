@@ -18,8 +18,8 @@ export class SpawnError extends Error {
 }
 
 /**
- * The absolute path of the file that `command` names: itself when it contains a slash (relative to `cwd`), else the first of
- * that name on `searchPath`. Undefined when there is none that can be executed.
+ * The absolute path of the file that `command` names: itself when it contains a slash (relative to `cwd`),
+ * else the first of that name on `searchPath`. Undefined when there is none that can be executed.
  */
 export function findCommand(command: string, cwd: string, searchPath = "/usr/bin:/bin"): string | undefined {
   const folders = command.includes("/") ? [""] : searchPath.split(":");

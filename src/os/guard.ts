@@ -1,12 +1,15 @@
 /**
- * A Claude process whose daemon was killed would end its turn first (measured with Agent SDK 0.3.330: it runs tools, asks
- * the API again, writes the transcript), while the next daemon already resumes the same session. Two guards prevent it:
+ * A Claude process whose daemon was killed would end its turn first (measured with Agent SDK 0.3.330: it runs
+ * tools, asks the API again, writes the transcript), while the next daemon already resumes the same session.
+ * Two guards prevent it:
  *
- * - `pdeathsig` (Linux with util-linux' setpriv): the kernel sends SIGTERM to the process when its parent dies. It reaches
- *   that process alone, which must end its own tools, as Claude does; a stopped one does not react. What stays behind is
- *   for `sweep`. The kernel's "parent" is the *thread* that spawned, so this guard is for Node's main thread only.
- * - `watcher` (macOS, Alpine, worker threads): a shell that waits for the end of a pipe which only the daemon holds open,
- *   then ends the whole process group. It has a session of its own, so that nothing aimed at the daemon's hits it.
+ * - `pdeathsig` (Linux with util-linux' setpriv): the kernel sends SIGTERM to the process when its parent
+ *   dies. It reaches that process alone, which must end its own tools, as Claude does; a stopped one does not
+ *   react. What stays behind is for `sweep`. The kernel's "parent" is the *thread* that spawned, so this
+ *   guard is for Node's main thread only.
+ * - `watcher` (macOS, Alpine, worker threads): a shell that waits for the end of a pipe which only the daemon
+ *   holds open, then ends the whole process group. It has a session of its own, so that nothing aimed at the
+ *   daemon's hits it.
  */
 import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
 import type { Writable } from "node:stream";
@@ -22,7 +25,10 @@ export function bestGuard(): Guard {
 
 let setpriv: { readonly path: string | undefined } | undefined;
 
-/** Absolute path of a setpriv that knows --pdeathsig (BusyBox' does not). Asked once, since that runs a process. */
+/**
+ * Absolute path of a setpriv that knows --pdeathsig (BusyBox' does not). Asked once, since that runs a
+ * process.
+ */
 export function setprivPath(): string | undefined {
   setpriv ??= { path: process.platform === "linux" ? findSetpriv() : undefined };
   return setpriv.path;
@@ -37,8 +43,9 @@ function findSetpriv(): string | undefined {
 }
 
 /**
- * Reads the group's id, then waits. A second line means that the process has ended by itself, the end of the pipe that
- * the daemon has; an end or a release before there is a group means that the process could not be started.
+ * Reads the group's id, then waits. A second line means that the process has ended by itself, the end of the
+ * pipe that the daemon has; an end or a release before there is a group means that the process could not be
+ * started.
  */
 const WATCH = `
 read -r group || exit 0
@@ -55,7 +62,9 @@ kill -KILL "-$group" 2>/dev/null
 export class Watcher {
   readonly #shell: ChildProcessByStdio<Writable, null, null>;
 
-  /** Start it before the process that it guards: if it cannot be started, there is no process without a guard. */
+  /**
+   * Start it before the process that it guards: if it cannot be started, there is no process without a guard.
+   */
   constructor() {
     this.#shell = spawn("/bin/sh", ["-c", WATCH, "switchboard-watcher"], {
       stdio: ["pipe", "ignore", "ignore"],

@@ -1,15 +1,15 @@
 /**
  * One daemon a home: a lock that the operating system releases when its holder dies in any way.
  *
- * Node has no flock, and a file with a pid in it is no lock. SQLite is used here for one thing only, its lock on a file
- * (fcntl): `BEGIN IMMEDIATE` is open for the life of the daemon, which keeps others from writing and lets them read who
- * holds it.
+ * Node has no flock, and a file with a pid in it is no lock. SQLite is used here for one thing only, its lock
+ * on a file (fcntl): `BEGIN IMMEDIATE` is open for the life of the daemon, which keeps others from writing
+ * and lets them read who holds it.
  *
- * Who holds it has to be committed before that, by a claim: whoever gets the lock and finds no claim of a living process
- * writes its own and takes the lock again. So the holder is always the one whom the row names.
+ * Who holds it has to be committed before that, by a claim: whoever gets the lock and finds no claim of a
+ * living process writes its own and takes the lock again. So the holder is always the one whom the row names.
  *
- * Such locks belong to the process, and closing *any* descriptor of the file drops them: nothing else in the daemon may
- * open `<home>/lock`.
+ * Such locks belong to the process, and closing *any* descriptor of the file drops them: nothing else in the
+ * daemon may open `<home>/lock`.
  */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
@@ -32,7 +32,10 @@ export interface HomeHolder {
 /** The lock can be neither taken nor read; the message names the file and the reason. Nothing was changed. */
 export class HomeLockError extends Error {
   override readonly name = "HomeLockError";
-  /** `unwritable`: the folder or the file. `not_a_lock`: another file stands there. `busy`: held, but its holder is silent. */
+  /**
+   * `unwritable`: the folder or the file. `not_a_lock`: another file stands there. `busy`: held, but its
+   * holder is silent.
+   */
   readonly code: "unwritable" | "not_a_lock" | "busy";
 
   constructor(code: HomeLockError["code"], message: string, options?: ErrorOptions) {
@@ -45,8 +48,8 @@ export class HomeLockError extends Error {
 const PATIENCE_MS = 1000;
 
 /**
- * Takes the lock of the home folder `home`, or tells who holds it. Of several starters exactly one gets it. Does not wait
- * for a holder to go.
+ * Takes the lock of the home folder `home`, or tells who holds it. Of several starters exactly one gets it.
+ * Does not wait for a holder to go.
  *
  * ```ts
  * const lock = await lockHome(home, { clock });
@@ -108,7 +111,9 @@ async function contend(db: DatabaseSync, clock: Clock): Promise<Claim | undefine
   }
 }
 
-/** Locks that are held. Without a reference the garbage collector would close the database and drop the lock. */
+/**
+ * Locks that are held. Without a reference the garbage collector would close the database and drop the lock.
+ */
 const held = new Set<DatabaseSync>();
 
 function hold(db: DatabaseSync): HomeLock {

@@ -1,5 +1,6 @@
 /** Processes of the machine: the only place that knows /proc, ps, signals to others, setpriv and macOS. */
 export { SpawnError } from "./command.ts";
+export type { Guard } from "./guard.ts";
 export { type HomeHolder, type HomeLock, HomeLockError, lockHome } from "./home-lock.ts";
 export { homeId, type Marker } from "./marker.ts";
 export { memory, totalMemory } from "./memory.ts";

@@ -1,7 +1,7 @@
 /**
- * Processes by /proc. `stat` is read synchronously in small slices: it never blocks, and is ten times cheaper than a way
- * through the thread pool. `environ` and `smaps_rollup` wait for the other process's memory lock, so they are read
- * asynchronously. Everything may vanish between two reads.
+ * Processes by /proc. `stat` is read synchronously in small slices: it never blocks, and is ten times cheaper
+ * than a way through the thread pool. `environ` and `smaps_rollup` wait for the other process's memory lock,
+ * so they are read asynchronously. Everything may vanish between two reads.
  */
 import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
@@ -58,7 +58,10 @@ function readStat(pid: number): Stat | undefined {
   }
 }
 
-/** proc_pid_stat(5). The second field is the program's name in brackets and may itself contain blanks and brackets. */
+/**
+ * proc_pid_stat(5). The second field is the program's name in brackets and may itself contain blanks and
+ * brackets.
+ */
 function parseStat(pid: number, text: string): Stat {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const number = (field: number) => Number(fields[field - 3]);

@@ -1,7 +1,8 @@
 /**
- * Processes by ps(1), since macOS has no /proc. `-E` appends the environment to the command line, for processes of the
- * same user; the system's own programs hide theirs, and are found by group and descent. ps does not show where the
- * arguments end, so a marker given as an argument counts too. Start times have a resolution of one second.
+ * Processes by ps(1), since macOS has no /proc. `-E` appends the environment to the command line, for
+ * processes of the same user; the system's own programs hide theirs, and are found by group and descent. ps
+ * does not show where the arguments end, so a marker given as an argument counts too. Start times have a
+ * resolution of one second.
  */
 import { execFile, spawnSync } from "node:child_process";
 import { promisify } from "node:util";

@@ -1,10 +1,10 @@
 /**
- * The marker: `SWITCHBOARD_PROCESS=<homeId>/<generation>` in the environment of every process that a daemon starts.
- * Whatever such a process starts inherits it, also through a double fork, setsid and the daemon's death. So it is
- * the evidence by which a tree is found whole; names and recorded pids prove nothing.
+ * The marker: `SWITCHBOARD_PROCESS=<homeId>/<generation>` in the environment of every process that a daemon
+ * starts. Whatever such a process starts inherits it, also through a double fork, setsid and the daemon's
+ * death. So it is the evidence by which a tree is found whole; names and recorded pids prove nothing.
  *
- * It is evidence against accidents, not a wall: a program that clears its environment, leaves the group and outlives its
- * parent is not found by it.
+ * It is evidence against accidents, not a wall: a program that clears its environment, leaves the group and
+ * outlives its parent is not found by it.
  */
 import { createHash } from "node:crypto";
 import { realpath, stat } from "node:fs/promises";
@@ -33,9 +33,9 @@ export function sameMarker(a: Marker | undefined, b: Marker): boolean {
 }
 
 /**
- * The stable id of the home folder at `path`: 16 hex digits, made of where the folder is and which folder it is (device
- * and inode). A copied home gets an id of its own, so that two daemons never reap each other's processes.
- * Rejects when there is no such folder.
+ * The stable id of the home folder at `path`: 16 hex digits, made of where the folder is and which folder it
+ * is (device and inode). A copied home gets an id of its own, so that two daemons never reap each other's
+ * processes. Rejects when there is no such folder.
  */
 export async function homeId(path: string): Promise<string> {
   const real = await realpath(path);

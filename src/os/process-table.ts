@@ -26,14 +26,17 @@ export interface ProcessEntry {
 const system = process.platform === "darwin" ? macos : linux;
 
 /**
- * Every process that the caller can see. Markers are read for those started at `markersSince` or later (0: all), by
- * default for none, since they cost the most. A process that comes or goes meanwhile may be missing.
+ * Every process that the caller can see. Markers are read for those started at `markersSince` or later (0:
+ * all), by default for none, since they cost the most. A process that comes or goes meanwhile may be missing.
  */
 export function processTable(markersSince = Number.POSITIVE_INFINITY): Promise<ProcessEntry[]> {
   return system.processTable(markersSince);
 }
 
-/** Start time of a process, of a zombie too; undefined when there is none. Synchronous, to be asked right before a signal. */
+/**
+ * Start time of a process, of a zombie too; undefined when there is none. Synchronous, to be asked right
+ * before a signal.
+ */
 export function startTimeOf(pid: number): number | undefined {
   return system.startTimeOf(pid);
 }

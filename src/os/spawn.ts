@@ -1,11 +1,12 @@
 /**
- * Starts a process that is ours from its first moment: guarded, so that it dies with the daemon; marked, so that the next
- * daemon finds it if that failed; in a process group of its own, so that it is ended with all that it started.
+ * Starts a process that is ours from its first moment: guarded, so that it dies with the daemon; marked, so
+ * that the next daemon finds it if that failed; in a process group of its own, so that it is ended with all
+ * that it started.
  *
  * Rules:
  * - the environment is what the caller gave and the marker, nothing of the daemon's;
- * - stderr is always read: a pipe that nobody empties blocks the process after 64 KiB (the Agent SDK does not read it when
- *   somebody else spawns);
+ * - stderr is always read: a pipe that nobody empties blocks the process after 64 KiB (the Agent SDK does not
+ *   read it when somebody else spawns);
  * - no 'error' event of the child or of its stdin is ever without a listener: one would end the daemon.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
@@ -34,7 +35,10 @@ export interface Exit {
 }
 
 export interface GuardedProcess extends Tree {
-  /** Has the shape that the Agent SDK expects of a spawned process. Its 'exit' may come before the last of stdout. */
+  /**
+   * Has the shape that the Agent SDK expects of a spawned process. Its 'exit' may come before the last of
+   * stdout.
+   */
   readonly child: ChildProcessWithoutNullStreams;
   /** Resolves when the process has ended; what it started may still run (see `treeGone`). Never rejects. */
   readonly exited: Promise<Exit>;

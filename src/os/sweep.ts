@@ -1,6 +1,7 @@
 /**
  * What a dead daemon left behind, found by the home's marker alone: never by name, never by a recorded pid.
- * Whoever sweeps holds the home's lock; then no other daemon of this home lives, and all that carries its marker is left over.
+ * Whoever sweeps holds the home's lock; then no other daemon of this home lives, and all that carries its
+ * marker is left over.
  */
 import type { Logger } from "../log.ts";
 import { type ProcessEntry, processTable } from "./process-table.ts";
@@ -21,10 +22,10 @@ export async function listMarked(homeId: string): Promise<MarkedProcess[]> {
 }
 
 /**
- * Ends every process that carries the marker of home `homeId`: SIGTERM, after `graceMs` (3000) SIGKILL; SIGKILL at once for
- * stopped ones. To be called at the daemon's start, under the home's lock and before any session is resumed.
- * Groups are not signalled whole: the daemon may have been started within one.
- * Resolves with what it ended when nothing is left. Rejects with `TreeSurvivedError`.
+ * Ends every process that carries the marker of home `homeId`: SIGTERM, after `graceMs` (3000) SIGKILL;
+ * SIGKILL at once for stopped ones. To be called at the daemon's start, under the home's lock and before any
+ * session is resumed. Groups are not signalled whole: the daemon may have been started within one. Resolves
+ * with what it ended when nothing is left. Rejects with `TreeSurvivedError`.
  */
 export async function sweep(
   homeId: string,

@@ -1,16 +1,20 @@
 /**
- * Ending a process with everything that it started. A successor on the same session may start only when nothing of the
- * tree is left, so nobody here believes an exit code: the process table is asked until it shows no member any more.
+ * Ending a process with everything that it started. A successor on the same session may start only when
+ * nothing of the tree is left, so nobody here believes an exit code: the process table is asked until it
+ * shows no member any more.
  *
- * A member is the process itself, who is in its group, who carries its marker, and who descends from a member. Membership
- * lasts: a child whose parent died is still one.
+ * A member is the process itself, who is in its group, who carries its marker, and who descends from a
+ * member. Membership lasts: a child whose parent died is still one.
  */
 import type { Clock } from "../clock.ts";
 import { type Marker, sameMarker } from "./marker.ts";
 import { pause } from "./pause.ts";
 import { type ProcessEntry, processTable, startTimeOf, withDescendants } from "./process-table.ts";
 
-/** What names a tree of processes: its first process, which leads a group and a session of its own, and the marker. */
+/**
+ * What names a tree of processes: its first process, which leads a group and a session of its own, and the
+ * marker.
+ */
 export interface Tree {
   readonly pid: number;
   /** See `ProcessEntry.startTime`. */
@@ -37,11 +41,12 @@ export class TreeSurvivedError extends Error {
 }
 
 /**
- * Ends a tree: SIGTERM to the group, after `graceMs` SIGKILL to every member. A member outside the group (a tool in a group
- * of its own) is left to its parent, which ends it when it can, and gets SIGTERM when that has gone. A stopped member cannot
- * react and gets SIGKILL at once.
+ * Ends a tree: SIGTERM to the group, after `graceMs` SIGKILL to every member. A member outside the group (a
+ * tool in a group of its own) is left to its parent, which ends it when it can, and gets SIGTERM when that
+ * has gone. A stopped member cannot react and gets SIGKILL at once.
  *
- * Resolves when nothing of the tree is left, at once when there was nothing. Rejects with `TreeSurvivedError`.
+ * Resolves when nothing of the tree is left, at once when there was nothing. Rejects with
+ * `TreeSurvivedError`.
  */
 export async function killTree(tree: Tree, options: EndOptions): Promise<void> {
   const known = new Set<string>();
@@ -91,11 +96,12 @@ export function membersOf(
 const SURVIVED_MS = 10_000;
 
 /**
- * Signals what `find` finds until it finds nothing twice in a row: a process that forks and ends between two looks at the
- * table hides its child from one of them. Resolves with everything that was found.
+ * Signals what `find` finds until it finds nothing twice in a row: a process that forks and ends between two
+ * looks at the table hides its child from one of them. Resolves with everything that was found.
  *
- * SIGTERM goes once to each process whose parent is not among them. A process that is about to end may well start others
- * for that, which must not be disturbed. With `wholeGroups` the leader of a group stands for it, and no fork escapes.
+ * SIGTERM goes once to each process whose parent is not among them. A process that is about to end may well
+ * start others for that, which must not be disturbed. With `wholeGroups` the leader of a group stands for it,
+ * and no fork escapes.
  */
 export async function endAll(
   find: () => Promise<ProcessEntry[]>,

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readlink, rename, symlink } from "node:fs/promises";
+import { mkdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { Logger } from "../log.ts";
 
@@ -15,7 +15,10 @@ export async function linkSpace(links: string, name: string, work: string, log: 
     await mkdir(dirname(link), { recursive: true, mode: 0o700 });
     const fresh = `${link}.${randomUUID()}`;
     await symlink(target, fresh);
-    await rename(fresh, link);
+    await rename(fresh, link).catch(async (error) => {
+      await rm(fresh);
+      throw error;
+    });
   } catch (error) {
     log.warn({ link, error: String(error) }, "the link for people could not be made");
   }

@@ -87,10 +87,6 @@ export class Gate {
     return this.#line.length;
   }
 
-  get free(): number {
-    return this.#free;
-  }
-
   /** Resolves to true when inside, to false when `signal` aborts first. */
   enter(signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return Promise.resolve(false);

@@ -104,6 +104,7 @@ export class MemorySwitchboard implements Switchboard {
   }
 
   async history(chatId: string, { after = 0, limit = 100 } = {}) {
+    await this.chat(chatId);
     return [...this.#messages.values()]
       .filter((message) => message.chatId === chatId && message.seq > after)
       .slice(0, limit)

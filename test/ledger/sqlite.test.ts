@@ -1,8 +1,15 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { describe, it } from "node:test";
+import { promisify } from "node:util";
+import type { Worker } from "node:worker_threads";
 import { openSqliteLedger } from "../../src/ledger/index.ts";
 import { describeLedger } from "./contract.ts";
+import { accepted, admitted, inbound, rejects, withFolder } from "./support.ts";
 
 describeLedger("sqlite", async () => {
   const folder = await mkdtemp(join(tmpdir(), "switchboard-ledger-"));
@@ -10,4 +17,133 @@ describeLedger("sqlite", async () => {
     open: () => openSqliteLedger({ path: join(folder, "ledger.db") }),
     remove: () => rm(folder, { recursive: true }),
   };
+});
+
+/** Commits in a write-ahead log since it was last begun anew: frames that say how large the database is after them. */
+async function commitsIn(wal: string): Promise<number> {
+  const log = await readFile(wal);
+  const frameSize = 24 + log.readUInt32BE(8);
+  const salt = log.subarray(16, 24);
+  let commits = 0;
+  for (let at = 32; at + frameSize <= log.length; at += frameSize) {
+    if (!log.subarray(at + 8, at + 16).equals(salt)) break;
+    if (log.readUInt32BE(at + 4) > 0) commits += 1;
+  }
+  return commits;
+}
+
+describe("sqlite: group commit", () => {
+  it("lets accepts that come together share a commit", () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "ledger.db");
+      const ledger = await openSqliteLedger({ path });
+      try {
+        const before = await commitsIn(`${path}-wal`);
+        for (let n = 0; n < 10; n += 1) await accepted(ledger, "a", `${n}`);
+        const alone = (await commitsIn(`${path}-wal`)) - before;
+        assert.equal(alone, 10, "one after the other, each has its own");
+
+        let told = 0;
+        ledger.onCommit(() => {
+          told += 1;
+        });
+        await Promise.all(
+          Array.from({ length: 64 }, async (_, caller) => {
+            for (let n = 0; n < 4; n += 1) await accepted(ledger, `chat ${caller % 8}`, `${n}`);
+          }),
+        );
+        const together = (await commitsIn(`${path}-wal`)) - before - alone;
+        assert.ok(together >= 4 && together < 64, `256 accepts took ${together} commits`);
+        assert.equal(told, together, "listeners are called once for each commit");
+      } finally {
+        await ledger.close();
+      }
+    }));
+
+  it("undoes a write that fails by itself, alone", () =>
+    withFolder(async (folder) => {
+      const ledger = await openSqliteLedger({ path: join(folder, "ledger.db") });
+      try {
+        const first = await accepted(ledger, "a", "1");
+        const results = await Promise.allSettled([
+          accepted(ledger, "a", "2"),
+          // Names a new chat before it finds that the id is taken: both must go.
+          ledger.accept(inbound("b", "3", { id: first.id }), admitted),
+          accepted(ledger, "a", "4"),
+        ]);
+        assert.deepEqual(
+          results.map((result) => result.status),
+          ["fulfilled", "rejected", "fulfilled"],
+        );
+        assert.equal(await ledger.chat("b"), null);
+        assert.deepEqual(
+          (await ledger.history("a", 0, 10)).map((entry) => entry.text),
+          ["1", "2", "4"],
+        );
+      } finally {
+        await ledger.close();
+      }
+    }));
+});
+
+describe("sqlite: the worker", () => {
+  it("takes every call with it when it dies", () =>
+    withFolder(async (folder) => {
+      const begun = once(process, "worker");
+      const ledger = await openSqliteLedger({ path: join(folder, "ledger.db") });
+      const worker: Worker = (await begun)[0];
+      const heard: number[] = [];
+      ledger.onCommit((events) => heard.push(events.length));
+      const pending = [ledger.accept(inbound("a", "hi"), admitted), ledger.chat("a")];
+      const dying = worker.terminate();
+      for (const call of pending) await rejects(call, "storage_failed", /ended unexpectedly/);
+      await dying;
+      await rejects(ledger.lastSeq(), "storage_failed");
+      assert.deepEqual(heard, [0]);
+      await ledger.close();
+    }));
+
+  it("is not reached by what is no plain data, and nobody else's call is lost for it", () =>
+    withFolder(async (folder) => {
+      const ledger = await openSqliteLedger({ path: join(folder, "ledger.db") });
+      try {
+        const bad = inbound("a", "bad");
+        Object.assign(bad, { route: () => {} });
+        const [refused, message] = await Promise.allSettled([
+          ledger.accept(bad, admitted),
+          accepted(ledger, "a", "good"),
+        ]);
+        assert.equal(message.status, "fulfilled");
+        assert.equal(refused.status, "rejected");
+        await rejects(Promise.reject(refused.reason), "invalid", /plain data/);
+      } finally {
+        await ledger.close();
+      }
+    }));
+
+  it("does not lose a batch to a listener that throws, and lets the process end when closed", () =>
+    withFolder(async (folder) => {
+      const program = `
+        import { openSqliteLedger } from ${JSON.stringify(import.meta.resolve("../../src/ledger/index.ts"))};
+        const ledger = await openSqliteLedger({ path: process.argv[1] });
+        process.on("uncaughtException", (error) => console.log("uncaught", error.message));
+        ledger.onCommit(() => { throw new Error("a listener's own"); });
+        ledger.onCommit((events) => console.log("heard", events.length));
+        await ledger.putContact("a", { name: "Ann" }, "ann");
+        await ledger.close();
+        console.log("closed");
+      `;
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        ["--input-type=module", "-e", program, join(folder, "ledger.db")],
+        { timeout: 30_000 },
+      );
+      assert.deepEqual(stdout.trim().split("\n").toSorted(), [
+        "closed",
+        "heard 0",
+        "heard 1",
+        "uncaught a listener's own",
+        "uncaught a listener's own",
+      ]);
+    }));
 });

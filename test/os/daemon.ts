@@ -1,4 +1,7 @@
-/** A daemon for the tests: starts `sh -c` for each script given, prints the first line of each as a JSON array, and stays. */
+/**
+ * A daemon for the tests: starts `sh -c` for each script given, prints the first line of each as a JSON
+ * array, and stays.
+ */
 import { shell } from "./fixtures.ts";
 
 const [homeId = "", guard = "", ...scripts] = process.argv.slice(2);

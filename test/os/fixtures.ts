@@ -1,4 +1,7 @@
-/** Real processes for the tests of src/os. Each test ends what it started, also when it fails, by means of its own. */
+/**
+ * Real processes for the tests of src/os. Each test ends what it started, also when it fails, by means of its
+ * own.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";

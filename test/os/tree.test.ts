@@ -8,7 +8,9 @@ import { type ProcessEntry, processTable } from "../../src/os/process-table.ts";
 import { endAll, membersOf } from "../../src/os/tree.ts";
 import { isGone, ownFolder, ownHomeId, shell, stateOf, stranger, until } from "./fixtures.ts";
 
-/** A process of a session of its own, its parent gone: what a double fork and setsid leave. Prints its pid. */
+/**
+ * A process of a session of its own, its parent gone: what a double fork and setsid leave. Prints its pid.
+ */
 const ORPHAN = "setsid sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1; done' &";
 
 /** Nobody: a pid above those that Linux gives. */

@@ -83,17 +83,15 @@ function storeContact(
   ];
   if (changed.length === 0) return;
   if (known === null) {
-    db.run(
-      `INSERT INTO chats (chat_id, name, tier, is_group, session_name, created_at, active_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      chatId,
+    db.insert("chats", {
+      chat_id: chatId,
       name,
       tier,
-      Number(group),
-      freeSessionName(db, sessionNameBase),
-      at,
-      at,
-    );
+      is_group: Number(group),
+      session_name: freeSessionName(db, sessionNameBase),
+      created_at: at,
+      active_at: at,
+    });
   } else {
     db.run(
       "UPDATE chats SET name = ?, tier = ?, is_group = ? WHERE chat_id = ?",
@@ -136,22 +134,26 @@ function storeMessage(db: Database, at: number, inbound: Inbound, claim: Claim |
     at,
     chatId,
   );
-  const row = db.one<MessageRow>(
-    `INSERT INTO messages (id, chat_id, seq, external_id, text, sender, route, status, tries, accepted_at, sent_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *`,
+  const row: MessageRow = {
     id,
-    chatId,
+    chat_id: chatId,
     seq,
-    externalId,
+    external_id: externalId,
     text,
-    sender === null ? null : JSON.stringify(sender),
-    JSON.stringify(route),
-    claim === null ? "queued" : "sent",
-    claim === null ? 0 : 1,
-    at,
-    claim === null ? null : at,
-  );
-  if (claim !== null) beginTry(db, at, { messageId: id, n: 1, sdkUuid: id, ...claim });
+    sender: sender === null ? null : JSON.stringify(sender),
+    route: JSON.stringify(route),
+    status: claim === null ? "queued" : "sent",
+    ran: null,
+    tries: claim === null ? 0 : 1,
+    error_code: null,
+    error_message: null,
+    reply_id: null,
+    accepted_at: at,
+    sent_at: claim === null ? null : at,
+    ended_at: null,
+  };
+  db.insert("messages", row);
+  if (claim !== null) beginTry(db, { message_id: id, n: 1, sdk_uuid: id, ...claim, charged_at: at });
   appendMessageEvent(db, at, chatId, id, row);
   return messageOf(row, undefined);
 }

@@ -23,6 +23,14 @@ export class Database {
     return Number(this.#prepared(sql).run(...values).changes);
   }
 
+  /** Stores a row of the given columns; returns its rowid. */
+  insert<Row extends Record<keyof Row, SQLInputValue>>(table: string, row: Row): number {
+    const columns = Object.keys(row);
+    const places = columns.map(() => "?");
+    const sql = `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${places.join(", ")})`;
+    return Number(this.#prepared(sql).run(...Object.values<SQLInputValue>(row)).lastInsertRowid);
+  }
+
   /** The first row. All tables are STRICT, so `Row` is what the schema says of the columns asked for. */
   get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
     return this.#prepared(sql).get(...values) as Row | undefined;

@@ -46,14 +46,7 @@ function insert(
   subject: string | null,
   data: object,
 ): void {
-  db.run(
-    "INSERT INTO events (at, chat_id, type, subject, data) VALUES (?, ?, ?, ?, ?)",
-    at,
-    chatId,
-    type,
-    subject,
-    JSON.stringify(data),
-  );
+  db.insert("events", { at, chat_id: chatId, type, subject, data: JSON.stringify(data) });
 }
 
 interface EventRow {

@@ -4,9 +4,9 @@ import { type Ending, type Lease, LedgerError, type TryOutcome } from "../ledger
 import type { Database } from "./database.ts";
 import { appendMessageEvent } from "./events.ts";
 import { requireLease } from "./ownership.ts";
-import { isRunning, notRunning } from "./processes.ts";
+import { requireRunning } from "./processes.ts";
 import type { Writes } from "./protocol.ts";
-import { isOpen, type MessageState } from "./rows.ts";
+import { isOpen, type MessageState, type TryRow } from "./rows.ts";
 
 const returningState = "RETURNING status, ran, tries, error_code, error_message, reply_id";
 
@@ -15,7 +15,7 @@ export function createMessageWrites(db: Database): Pick<Writes, "charge" | "requ
     charge(lease, generation, tries) {
       requireLease(db, lease);
       const { chatId } = lease;
-      if (!isRunning(db, chatId, generation)) throw notRunning(chatId, generation);
+      requireRunning(db, chatId, generation);
       const at = Date.now();
       for (const { messageId, sdkUuid } of tries) {
         endTry(db, messageId, "lost");
@@ -29,7 +29,14 @@ export function createMessageWrites(db: Database): Pick<Writes, "charge" | "requ
         if (state === undefined) {
           throw new LedgerError("invalid", `Message ${messageId} is no open message of chat ${chatId}.`);
         }
-        beginTry(db, at, { messageId, n: state.tries, sdkUuid, generation, epoch: lease.epoch });
+        beginTry(db, {
+          message_id: messageId,
+          n: state.tries,
+          sdk_uuid: sdkUuid,
+          generation,
+          epoch: lease.epoch,
+          charged_at: at,
+        });
         appendMessageEvent(db, at, chatId, messageId, state);
       }
     },
@@ -57,20 +64,8 @@ export function createMessageWrites(db: Database): Pick<Writes, "charge" | "requ
   };
 }
 
-export function beginTry(
-  db: Database,
-  at: number,
-  begun: { messageId: string; n: number; sdkUuid: string; generation: number; epoch: number },
-): void {
-  db.run(
-    "INSERT INTO tries (message_id, n, sdk_uuid, generation, epoch, charged_at) VALUES (?, ?, ?, ?, ?, ?)",
-    begun.messageId,
-    begun.n,
-    begun.sdkUuid,
-    begun.generation,
-    begun.epoch,
-    at,
-  );
+export function beginTry(db: Database, begun: Omit<TryRow, "outcome">): void {
+  db.insert("tries", begun);
 }
 
 /** Ends the message's open try, if there is one. */

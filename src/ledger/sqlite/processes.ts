@@ -5,6 +5,8 @@ import type { Database } from "./database.ts";
 import { appendEvent } from "./events.ts";
 import { requireLease } from "./ownership.ts";
 import type { Writes } from "./protocol.ts";
+import type { ProcessRow } from "./rows.ts";
+import { requireSession } from "./sessions.ts";
 
 export function createProcessWrites(
   db: Database,
@@ -13,18 +15,13 @@ export function createProcessWrites(
     beginProcess(lease, sessionId, reason) {
       requireLease(db, lease);
       const at = Date.now();
-      const begun = db.get<{ generation: number }>(
-        `INSERT INTO processes (chat_id, session_id, started_at, start_reason)
-         SELECT chat_id, id, ?, ? FROM sessions WHERE id = ? AND chat_id = ? RETURNING generation`,
-        at,
-        reason,
-        sessionId,
-        lease.chatId,
-      );
-      if (begun === undefined) {
-        throw new LedgerError("invalid", `Session ${sessionId} is none of chat ${lease.chatId}.`);
-      }
-      const { generation } = begun;
+      requireSession(db, lease.chatId, sessionId);
+      const generation = db.insert("processes", {
+        chat_id: lease.chatId,
+        session_id: sessionId,
+        started_at: at,
+        start_reason: reason,
+      });
       appendEvent(db, at, lease.chatId, {
         type: "process",
         generation,
@@ -38,26 +35,19 @@ export function createProcessWrites(
     processStarted(lease, generation, pid) {
       requireLease(db, lease);
       const { chatId } = lease;
-      const started = db.get<{ start_reason: string }>(
-        "UPDATE processes SET pid = ? WHERE generation = ? AND chat_id = ? AND ended_at IS NULL RETURNING start_reason",
+      requireRunning(db, chatId, generation);
+      const { start_reason: reason } = db.one<Pick<ProcessRow, "start_reason">>(
+        "UPDATE processes SET pid = ? WHERE generation = ? RETURNING start_reason",
         pid,
         generation,
-        chatId,
       );
-      if (started === undefined) throw notRunning(chatId, generation);
-      const reason = started.start_reason;
       appendEvent(db, Date.now(), chatId, { type: "process", generation, state: "started", pid, reason });
     },
 
     processEnded(lease, generation, reason) {
       requireLease(db, lease);
       const { chatId } = lease;
-      const process = db.get<{ ended_at: number | null }>(
-        "SELECT ended_at FROM processes WHERE generation = ? AND chat_id = ?",
-        generation,
-        chatId,
-      );
-      if (process === undefined) throw notRunning(chatId, generation);
+      const process = requireProcess(db, chatId, generation);
       if (process.ended_at === null) end(db, chatId, generation, reason);
     },
   };
@@ -65,7 +55,7 @@ export function createProcessWrites(
 
 /** At opening: the processes that a daemon before this one did not live to record the end of. */
 export function endLeftProcesses(db: Database): void {
-  const left = db.all<{ generation: number; chat_id: string }>(
+  const left = db.all<Pick<ProcessRow, "generation" | "chat_id">>(
     "SELECT generation, chat_id FROM processes WHERE ended_at IS NULL ORDER BY generation",
   );
   for (const { generation, chat_id: chatId } of left) end(db, chatId, generation, "daemon ended");
@@ -73,7 +63,7 @@ export function endLeftProcesses(db: Database): void {
 
 function end(db: Database, chatId: string, generation: number, reason: string): void {
   const at = Date.now();
-  const { pid } = db.one<{ pid: number | null }>(
+  const { pid } = db.one<Pick<ProcessRow, "pid">>(
     "UPDATE processes SET ended_at = ?, end_reason = ? WHERE generation = ? RETURNING pid",
     at,
     reason,
@@ -82,15 +72,25 @@ function end(db: Database, chatId: string, generation: number, reason: string): 
   appendEvent(db, at, chatId, { type: "process", generation, state: "ended", pid, reason });
 }
 
-export function isRunning(db: Database, chatId: string, generation: number): boolean {
-  const running = db.get(
-    "SELECT 1 FROM processes WHERE generation = ? AND chat_id = ? AND ended_at IS NULL",
-    generation,
-    chatId,
-  );
-  return running !== undefined;
+type Process = Pick<ProcessRow, "ended_at">;
+
+function findProcess(db: Database, chatId: string, generation: number): Process | undefined {
+  return db.get("SELECT ended_at FROM processes WHERE generation = ? AND chat_id = ?", generation, chatId);
 }
 
-export function notRunning(chatId: string, generation: number): LedgerError {
-  return new LedgerError("invalid", `Process ${generation} is no running process of chat ${chatId}.`);
+export function isRunning(db: Database, chatId: string, generation: number): boolean {
+  return findProcess(db, chatId, generation)?.ended_at === null;
+}
+
+/** Throws `invalid` when the process is none of the chat. */
+export function requireProcess(db: Database, chatId: string, generation: number): Process {
+  const process = findProcess(db, chatId, generation);
+  if (process !== undefined) return process;
+  throw new LedgerError("invalid", `Process ${generation} is none of chat ${chatId}.`);
+}
+
+/** Throws `invalid` when the process is none of the chat, or has ended. */
+export function requireRunning(db: Database, chatId: string, generation: number): void {
+  if (requireProcess(db, chatId, generation).ended_at === null) return;
+  throw new LedgerError("invalid", `Process ${generation} of chat ${chatId} has ended.`);
 }

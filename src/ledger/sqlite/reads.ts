@@ -18,7 +18,6 @@ import {
   selectChat,
   selectCurrentSession,
   selectMessage,
-  selectTurn,
   type TryRow,
   type TurnRow,
   tryOf,
@@ -99,11 +98,11 @@ export function createReads(db: Database): Reads {
     turns: (chatId, limit) =>
       db
         .all<TurnRow>(
-          `${selectTurn} WHERE chat_id = ? ORDER BY number DESC LIMIT ?`,
+          "SELECT * FROM turns WHERE chat_id = ? ORDER BY number DESC LIMIT ?",
           chatId,
           checkedLimit(limit),
         )
-        .map(turnOf),
+        .map((row) => turnOf(row, turnMembers(db, row.number))),
 
     changes: (after, { chatId, limit }) => readEvents(db, after, checkedLimit(limit), chatId),
 
@@ -123,6 +122,13 @@ function joinSession(db: Database, row: ChatRow): Chat {
 export function joinReply(db: Database, row: MessageRow): Message {
   if (row.reply_id === null) return messageOf(row, undefined);
   return messageOf(row, db.get<ReplyRow>("SELECT * FROM replies WHERE id = ?", row.reply_id));
+}
+
+/** Ids of the messages that the turn took in, in that order. */
+export function turnMembers(db: Database, turn: number): string[] {
+  return db
+    .all<{ message_id: string }>("SELECT message_id FROM turn_messages WHERE turn = ? ORDER BY n", turn)
+    .map((member) => member.message_id);
 }
 
 /** The last row of the page before: a page stays cheap however far in it is. */

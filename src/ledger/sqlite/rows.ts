@@ -181,11 +181,11 @@ export function tryOf(row: TryRow): Try {
 }
 
 export interface TurnRow {
+  number: number;
   id: string;
   chat_id: string;
   session_id: string;
   generation: number;
-  message_ids: string;
   outcome: TurnOutcome | null;
   started_at: number;
   request_at: number | null;
@@ -193,17 +193,13 @@ export interface TurnRow {
   ended_at: number | null;
 }
 
-export const selectTurn = `
-  SELECT *, (SELECT json_group_array(message_id ORDER BY n) FROM turn_messages WHERE turn = turns.number) AS message_ids
-  FROM turns`;
-
-export function turnOf(row: TurnRow): Turn {
+export function turnOf(row: TurnRow, messageIds: string[]): Turn {
   return {
     id: row.id,
     chatId: row.chat_id,
     sessionId: row.session_id,
     generation: row.generation,
-    messageIds: JSON.parse(row.message_ids),
+    messageIds,
     outcome: row.outcome,
     startedAt: row.started_at,
     requestAt: row.request_at,

@@ -1,6 +1,6 @@
 /** A chat's sessions: one current, the earlier ones kept in the order in which resets put them aside. */
 
-import type { Session } from "../ledger.ts";
+import { LedgerError, type Session } from "../ledger.ts";
 import type { Database } from "./database.ts";
 import { appendEvent } from "./events.ts";
 import { requireLease } from "./ownership.ts";
@@ -60,14 +60,17 @@ export function createSessionWrites(
 }
 
 function begin(db: Database, at: number, chatId: string, id: string): Session {
-  return sessionOf(
-    db.one<SessionRow>(
-      "INSERT INTO sessions (id, chat_id, created_at) VALUES (?, ?, ?) RETURNING *",
-      id,
-      chatId,
-      at,
-    ),
-  );
+  const row: SessionRow = {
+    id,
+    chat_id: chatId,
+    sdk_session_id: null,
+    told_facts: null,
+    created_at: at,
+    ended_at: null,
+    put_aside: null,
+  };
+  db.insert("sessions", row);
+  return sessionOf(row);
 }
 
 function putAside(db: Database, at: number, id: string, place: number): Session {
@@ -87,4 +90,10 @@ function lastPutAside(db: Database, chatId: string): { id: string; put_aside: nu
      ORDER BY put_aside DESC LIMIT 1`,
     chatId,
   );
+}
+
+/** Throws `invalid` when the session is none of the chat. */
+export function requireSession(db: Database, chatId: string, id: string): void {
+  if (db.get("SELECT 1 FROM sessions WHERE id = ? AND chat_id = ?", id, chatId) !== undefined) return;
+  throw new LedgerError("invalid", `Session ${id} is none of chat ${chatId}.`);
 }

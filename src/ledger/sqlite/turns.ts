@@ -5,8 +5,11 @@ import type { Database } from "./database.ts";
 import { appendEvent, appendReplyEvent } from "./events.ts";
 import { answerMessage, endMessage, endTry } from "./messages.ts";
 import { requireLease } from "./ownership.ts";
+import { requireProcess } from "./processes.ts";
 import type { Writes } from "./protocol.ts";
+import { turnMembers } from "./reads.ts";
 import { isOpen, type ReplyRow, replyOf } from "./rows.ts";
+import { requireSession } from "./sessions.ts";
 
 export function createTurnWrites(
   db: Database,
@@ -16,23 +19,16 @@ export function createTurnWrites(
       requireLease(db, lease);
       const { chatId } = lease;
       const at = Date.now();
-      const turn = db.get<{ number: number }>(
-        `INSERT INTO turns (id, chat_id, session_id, generation, started_at)
-         SELECT ?, s.chat_id, s.id, p.generation, ? FROM sessions s, processes p
-         WHERE s.id = ? AND s.chat_id = ? AND p.generation = ? AND p.chat_id = s.chat_id RETURNING number`,
+      requireSession(db, chatId, sessionId);
+      requireProcess(db, chatId, generation);
+      const turn = db.insert("turns", {
         id,
-        at,
-        sessionId,
-        chatId,
+        chat_id: chatId,
+        session_id: sessionId,
         generation,
-      );
-      if (turn === undefined) {
-        throw new LedgerError(
-          "invalid",
-          `Session ${sessionId} or process ${generation} is none of chat ${chatId}.`,
-        );
-      }
-      const joined = addMembers(db, chatId, turn.number, messageIds);
+        started_at: at,
+      });
+      const joined = addMembers(db, chatId, turn, messageIds);
       appendEvent(db, at, chatId, { type: "turn", turnId: id, state: "started", messageIds: joined });
     },
 
@@ -89,20 +85,18 @@ export function createTurnWrites(
 
 /** Those of the messages that were no members yet, in the order given. */
 function addMembers(db: Database, chatId: string, turn: number, messageIds: readonly string[]): string[] {
-  const members = db.all<{ message_id: string }>("SELECT message_id FROM turn_messages WHERE turn = ?", turn);
-  const known = new Set(members.map((member) => member.message_id));
-  const added = [...new Set(messageIds)].filter((id) => !known.has(id));
+  const members = turnMembers(db, turn);
+  const added = [...new Set(messageIds)].filter((id) => !members.includes(id));
   for (const [index, messageId] of added.entries()) {
-    const found = db.run(
-      "INSERT INTO turn_messages (turn, n, message_id) SELECT ?, ?, id FROM messages WHERE id = ? AND chat_id = ?",
-      turn,
-      members.length + index + 1,
-      messageId,
-      chatId,
-    );
-    if (found === 0) throw new LedgerError("invalid", `Message ${messageId} is none of chat ${chatId}.`);
+    requireMessage(db, chatId, messageId);
+    db.insert("turn_messages", { turn, n: members.length + index + 1, message_id: messageId });
   }
   return added;
+}
+
+function requireMessage(db: Database, chatId: string, id: string): void {
+  if (db.get("SELECT 1 FROM messages WHERE id = ? AND chat_id = ?", id, chatId) !== undefined) return;
+  throw new LedgerError("invalid", `Message ${id} is none of chat ${chatId}.`);
 }
 
 /** Stores the reply and gives it to each member that is open; null when none is. */
@@ -113,11 +107,15 @@ function answer(
   { turnId, messageIds, reply }: TurnEnd,
 ): Reply | null {
   const { chatId } = lease;
-  const answers = messageIds.filter(
+  const open = messageIds.flatMap(
     (id) =>
-      db.get(`SELECT 1 FROM messages WHERE id = ? AND chat_id = ? AND ${isOpen}`, id, chatId) !== undefined,
+      db.get<{ id: string; route: string }>(
+        `SELECT id, route FROM messages WHERE id = ? AND chat_id = ? AND ${isOpen}`,
+        id,
+        chatId,
+      ) ?? [],
   );
-  const [first] = answers;
+  const [first] = open;
   if (first === undefined) return null;
   if (reply === null) {
     throw new LedgerError("invalid", `Turn ${turnId} is said to have answered, but there is no reply.`);
@@ -126,19 +124,20 @@ function answer(
     "UPDATE chats SET last_seq = last_seq + 1 WHERE chat_id = ? RETURNING last_seq AS seq",
     chatId,
   );
-  const row = db.one<ReplyRow>(
-    `INSERT INTO replies (id, chat_id, seq, kind, text, answers, status, created_at, route)
-     SELECT ?, ?, ?, 'answer', ?, ?, ?, ?, route FROM messages WHERE id = ? RETURNING *`,
-    reply.id,
-    chatId,
+  const row: ReplyRow = {
+    id: reply.id,
+    chat_id: chatId,
     seq,
-    reply.text,
-    JSON.stringify(answers),
-    reply.status,
-    at,
-    first,
-  );
-  for (const messageId of answers) answerMessage(db, at, lease, messageId, reply.id);
+    kind: "answer",
+    // What is stored is well-formed; a surrogate that the model's stream left alone is not.
+    text: reply.text.toWellFormed(),
+    answers: JSON.stringify(open.map((message) => message.id)),
+    route: first.route,
+    status: reply.status,
+    created_at: at,
+  };
+  db.insert("replies", row);
+  for (const message of open) answerMessage(db, at, lease, message.id, reply.id);
   return replyOf(row);
 }
 

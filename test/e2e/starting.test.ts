@@ -1,0 +1,69 @@
+/** Processes are started by a chat's first message: once for each chat, and side by side for several. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { eventually } from "../support/eventually.ts";
+import { answerOf, startRig } from "../support/rig.ts";
+
+const rig = await startRig({ after });
+const contact = { tier: "family" };
+
+test("ten first messages at once start one process and are all answered, in their order", async () => {
+  const texts = Array.from({ length: 10 }, (_, i) => `message ${i}`);
+  const receipts = await Promise.all(
+    texts.map((text) => rig.switchboard.receive("many", { text, contact })),
+  );
+  const replies = new Map<string, string[]>();
+  for (const { message } of receipts) {
+    const reply = answerOf(await rig.ended(message));
+    replies.set(reply.id, reply.answers);
+  }
+  assert.deepEqual([...replies.values()].flat().sort(), receipts.map(({ message }) => message.id).sort());
+  assert.equal(rig.starts("many"), 1);
+  assert.equal(await rig.ask("many", "What did I say?"), `You said, newest first: ${texts.reverse().map((text) => `"${text}"`).join(", ")}.`);
+});
+
+test("two chats start side by side", async () => {
+  await Promise.all(["left", "right"].map((chatId) => rig.say(chatId, "Hello")));
+  const [left, right] = ["left", "right"].map((chatId) => ({
+    spawned: rig.journal.of(chatId, "process").find(({ state }) => state === "started")?.seq,
+    running: rig.journal.of(chatId, "turn").find(({ state }) => state === "started")?.seq,
+  }));
+  assert.ok(left?.spawned && left.running && right?.spawned && right.running);
+  assert.ok(
+    Math.max(left.spawned, right.spawned) < Math.min(left.running, right.running),
+    "one chat's process was running before the other's was spawned",
+  );
+});
+
+test("a chat whose model hangs holds up no other", async () => {
+  rig.script("Think hard", { kind: "hang" });
+  const hanging = await rig.tell("stuck", "Think hard");
+  await rig.requestWith("Think hard");
+  await rig.ask("free", "Hello");
+  await rig.ask("free", "Hello again");
+  assert.deepEqual((await rig.switchboard.message(hanging.id)).waiting, { for: "model" });
+  await rig.switchboard.stop("stuck");
+});
+
+test("at most `max_starts` processes start at once", async (t) => {
+  const narrow = await startRig(t, { config: "processes.max_starts = 1" });
+  const chats = ["one", "two", "three"];
+  const starting = async () => {
+    const views = await Promise.all(chats.map((chatId) => narrow.chat(chatId).catch(() => null)));
+    return views.flatMap((view) => (view?.state === "starting" ? (view.process?.generation ?? []) : []));
+  };
+  let most = 0;
+  let answered = false;
+  let before: number[] = [];
+  const watched = eventually("the answers", async () => {
+    const now = await starting();
+    // What was starting in both looks was so between them, all at the same time.
+    most = Math.max(most, now.filter((generation) => before.includes(generation)).length);
+    before = now;
+    return answered;
+  });
+  await Promise.all(chats.map((chatId) => narrow.say(chatId, "Hello")));
+  answered = true;
+  await watched;
+  assert.equal(most, 1);
+});

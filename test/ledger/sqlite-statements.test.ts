@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { describe, it } from "node:test";
+import { Database, migrate } from "../../src/ledger/sqlite/database.ts";
+import { migrations } from "../../src/ledger/sqlite/migrations.ts";
+import { createStore, takeOver } from "../../src/ledger/sqlite/store.ts";
+import { admitted, answered, inbound, stopped, withFolder } from "./support.ts";
+
+/** Remembers the text of every statement that is prepared. */
+class Recording extends DatabaseSync {
+  readonly statements = new Set<string>();
+
+  override prepare(sql: string): StatementSync {
+    this.statements.add(sql);
+    return super.prepare(sql);
+  }
+}
+
+/** Counts the look-ups. */
+class Counting extends Database {
+  count = 0;
+
+  override get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    this.count += 1;
+    return super.get<Row>(sql, ...values);
+  }
+}
+
+function withStore(
+  body: (store: ReturnType<typeof createStore>, connection: Recording, db: Counting) => void,
+): Promise<void> {
+  return withFolder(async (folder) => {
+    const path = join(folder, "ledger.db");
+    const connection = new Recording(path);
+    const db = new Counting(connection);
+    try {
+      migrate(db, path, migrations);
+      takeOver(db);
+      body(createStore(db), connection, db);
+    } finally {
+      db.close();
+    }
+  });
+}
+
+/** Makes every call of the port at least once, so that every statement has been prepared. */
+function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void {
+  const called = new Set<PropertyKey>();
+  const noting = <T extends object>(calls: T): T =>
+    new Proxy(calls, {
+      get(target, name, receiver) {
+        called.add(name);
+        return Reflect.get(target, name, receiver);
+      },
+    });
+  const read = noting(reads);
+  const write = noting(writes);
+
+  write.putContact("a", { tier: "family" }, "john");
+  write.putContact("a", { name: "John" }, "john");
+  write.putContact("b", { tier: "family" }, "john");
+  const acquired = write.acquire("a", "host");
+  assert.ok("epoch" in acquired);
+  const lease = { chatId: "a", epoch: acquired.epoch };
+  const session = write.openSession(lease, "s1");
+  const { generation } = write.beginProcess(lease, session.id, "message");
+  write.processStarted(lease, generation, 1);
+  const accept = (externalId: string) => {
+    const acceptance = write.accept(inbound("a", "hi", { externalId }), admitted, {
+      epoch: lease.epoch,
+      generation,
+    });
+    assert.ok(acceptance.kind === "accepted" || acceptance.kind === "duplicate");
+    return acceptance.message;
+  };
+  const [first, second, third] = [accept("1"), accept("2"), accept("3")];
+  accept("1");
+  write.requeue(lease, [first.id]);
+  write.charge(lease, generation, [{ messageId: first.id, sdkUuid: "u" }]);
+  write.endMessages(lease, [stopped(second)]);
+  write.beginTurn(lease, { id: "t", sessionId: session.id, generation, messageIds: [first.id] });
+  write.joinTurn(lease, "t", [second.id]);
+  const proven = { sessionId: session.id, sdkSessionId: "sdk", toldFacts: "John" };
+  write.endTurn(lease, answered("t", [first], { proven, endings: [stopped(third)] }));
+  write.append(lease, [{ type: "notice", code: "x", text: "y" }]);
+  write.resetSession(lease, "s2");
+  write.undoReset(lease);
+  write.processEnded(lease, generation, "idle");
+  write.release(lease);
+
+  read.chat("a");
+  read.chats({ limit: 10 });
+  read.message(first.id);
+  read.history("a", 0, 10);
+  accept("4");
+  read.openMessages("a");
+  read.chatsWithOpenMessages("", 10);
+  read.renew("host");
+  read.processes("a", 10);
+  read.turns("a", 10);
+  read.changes(0, { limit: 10 });
+  read.changes(0, { chatId: "a", limit: 10 });
+  read.lastSeq();
+  assert.deepEqual(called, new Set([...Object.keys(writes), ...Object.keys(reads)]));
+}
+
+describe("sqlite: statements", () => {
+  it("find their rows by an index and never walk a table", () =>
+    withStore((store, connection) => {
+      makeEveryCall(store);
+      const walks: string[] = [];
+      let explained = 0;
+      for (const sql of [...connection.statements]) {
+        if (!/^\s*(SELECT|INSERT|UPDATE)/.test(sql) || sql.includes("sqlite_schema")) continue;
+        explained += 1;
+        for (const { detail } of connection.prepare(`EXPLAIN QUERY PLAN ${sql}`).all()) {
+          // The index of running processes holds only those: to walk it is to find them.
+          if (detail === "SCAN processes USING INDEX processes_running") continue;
+          if (/^SCAN|TEMP B-TREE/.test(String(detail))) walks.push(`${detail}: ${sql}`);
+        }
+      }
+      assert.deepEqual(walks, []);
+      assert.ok(explained > 40, `${explained} statements`);
+    }));
+
+  it("are as few for the thousandth contact of a name as for the third", () =>
+    withStore(({ writes }, _, db) => {
+      const cost = (chatId: string) => {
+        const before = db.count;
+        writes.putContact(chatId, { name: "John" }, "john");
+        return db.count - before;
+      };
+      let costs: number[] = [];
+      db.transaction(() => {
+        costs = Array.from({ length: 1000 }, (_, n) => cost(`${n}`));
+      });
+      assert.equal(costs.at(-1), costs[2]);
+    }));
+});

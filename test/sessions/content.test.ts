@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { contentOf, factsOf } from "../../src/sessions/content.ts";
+import { message } from "./message.ts";
+
+const jane = { id: "1", name: "Jane" };
+
+describe("what the model is given of a message", () => {
+  it("is the contact's words as they came", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        assert.deepEqual(contentOf(message({ text }), false, null), [text]);
+      }),
+    );
+  });
+
+  it("has the speaker's name before it in a group, and only there", () => {
+    const spoken = message({ text: "Hi\nall", sender: jane });
+    assert.deepEqual(contentOf(spoken, true, null), ["Jane: Hi\nall"]);
+    assert.deepEqual(contentOf(spoken, false, null), ["Hi\nall"]);
+    assert.deepEqual(contentOf(message({ text: "Hi" }), true, null), ["Hi"]);
+  });
+
+  it("has the contact's facts before it, as a block of their own, when Claude does not know them", () => {
+    const facts = factsOf({ name: "The Does", tier: "family", group: true });
+    assert.deepEqual(contentOf(message({ sender: jane }), true, facts), [
+      'Contact facts from Switchboard: {"name":"The Does","tier":"family","kind":"group"}',
+      "Jane: Hello",
+    ]);
+  });
+});
+
+describe("facts about a contact", () => {
+  it("are one line in which a name cannot pass for anything else", () => {
+    const contacts = fc.record({
+      name: fc.option(fc.string({ unit: fc.oneof(fc.constantFrom('"', "\n", "}", ",", "\\"), fc.string()) })),
+      tier: fc.constantFrom("admin", "bots"),
+      group: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(contacts, (contact) => {
+        const facts = factsOf(contact);
+        assert.doesNotMatch(facts, /[\r\n]/);
+        const { name, tier, group } = contact;
+        assert.deepEqual(JSON.parse(facts), { name, tier, kind: group ? "group" : "person" });
+      }),
+    );
+  });
+
+  it("differ when anything about the contact does", () => {
+    const john = { name: "John", tier: "family", group: false };
+    const others = [
+      { ...john, name: null },
+      { ...john, tier: "admin" },
+      { ...john, group: true },
+    ];
+    assert.equal(factsOf({ ...john }), factsOf(john));
+    for (const other of others) assert.notEqual(factsOf(other), factsOf(john));
+  });
+});

@@ -1,0 +1,214 @@
+import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
+import { describe, it } from "node:test";
+import { setImmediate as settle } from "node:timers/promises";
+import fc from "fast-check";
+import { Gate, Pool, type Tenant, victims } from "../../src/sessions/pool.ts";
+
+describe("a gate", () => {
+  const steps = fc.array(
+    fc.oneof(
+      { weight: 3, arbitrary: fc.constant({ do: "enter" } as const) },
+      { weight: 2, arbitrary: fc.constant({ do: "leave" } as const) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant("abort" as const), whom: fc.nat(20) }) },
+    ),
+    { maxLength: 30 },
+  );
+
+  it("never lets more in than there are places, nor leaves a place free while somebody waits", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 3 }), steps, async (places, todo) => {
+        const gate = new Gate(places);
+        const abort: AbortController[] = [];
+        const answers: Array<boolean | undefined> = [];
+        // The same by the book: who is inside, who waits in order of arrival, and what each was told.
+        let inside = 0;
+        const line: number[] = [];
+        const expected: Array<boolean | undefined> = [];
+        const admit = () => {
+          while (inside < places && line.length > 0) {
+            inside += 1;
+            expected[line.shift() ?? -1] = true;
+          }
+        };
+
+        for (const step of todo) {
+          if (step.do === "enter") {
+            const who = abort.push(new AbortController()) - 1;
+            expected[who] = answers[who] = undefined;
+            void gate.enter(abort[who]?.signal ?? assert.fail()).then((entered) => (answers[who] = entered));
+            line.push(who);
+          } else if (step.do === "abort") {
+            abort[step.whom]?.abort();
+            const at = line.indexOf(step.whom);
+            if (at !== -1) expected[line.splice(at, 1)[0] ?? -1] = false;
+          } else if (inside > 0) {
+            gate.leave();
+            inside -= 1;
+          }
+          admit();
+          await settle();
+          assert.deepEqual(answers, expected);
+          assert.equal(gate.waiting, line.length);
+        }
+      }),
+    );
+  });
+
+  it("is not entered by who comes aborted", async () => {
+    const gate = new Gate(1);
+    assert.equal(await gate.enter(AbortSignal.abort()), false);
+    assert.equal(await gate.enter(new AbortController().signal), true);
+  });
+
+  it("leaves nothing on a signal that lives longer", async () => {
+    const gate = new Gate(1);
+    const { signal } = new AbortController();
+    await gate.enter(signal);
+    const waiting = gate.enter(signal);
+    assert.equal(getEventListeners(signal, "abort").length, 1);
+    gate.leave();
+    await waiting;
+    assert.equal(getEventListeners(signal, "abort").length, 0);
+  });
+});
+
+describe("those who should close for others", () => {
+  const holder = fc.record({ idleSince: fc.option(fc.nat(50)), yielding: fc.boolean() });
+
+  it("are the least recently used idle ones: never a busy one, never more than are waiting", () => {
+    fc.assert(
+      fc.property(fc.array(holder), fc.nat(10), (holders, waiting) => {
+        const yielding = new Set(holders.filter((each) => each.yielding));
+        const idle = holders.filter((each) => !yielding.has(each) && each.idleSince !== null);
+        const chosen = victims(holders, waiting, yielding);
+
+        assert.equal(new Set(chosen).size, chosen.length);
+        for (const each of chosen) assert.ok(idle.includes(each));
+        assert.equal(chosen.length, Math.min(idle.length, Math.max(0, waiting - yielding.size)));
+        const latest = Math.max(...chosen.map(({ idleSince }) => idleSince ?? Number.NaN));
+        for (const each of idle) {
+          if (!chosen.includes(each)) assert.ok((each.idleSince ?? 0) >= latest || chosen.length === 0);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("the pool", () => {
+  /** A chat whose process does what the test says. */
+  class Chat implements Tenant {
+    idleSince: number | null = null;
+    asked = false;
+    answer: boolean | undefined;
+    readonly abort = new AbortController();
+    readonly chatId: string;
+    readonly #onAsked: (chat: Chat) => void;
+
+    constructor(chatId: string, onAsked: (chat: Chat) => void) {
+      this.chatId = chatId;
+      this.#onAsked = onAsked;
+    }
+
+    yieldSlot(): void {
+      this.#onAsked(this);
+      this.asked = true;
+    }
+  }
+
+  const steps = fc.array(
+    fc.record({ do: fc.constantFrom("come", "come", "rest", "work", "end", "give up"), whom: fc.nat(10) }),
+    { minLength: 5, maxLength: 40 },
+  );
+
+  it("keeps the limit, the order of arrival, and asks just enough idle ones to close", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 3 }), steps, async (maxProcesses, todo) => {
+        const pool = new Pool({ maxProcesses, maxStarts: 1 });
+        let holders: Chat[] = [];
+        let line: Chat[] = [];
+        const pick = (from: Chat[], whom: number) => from[whom % from.length];
+
+        for (const [time, { do: what, whom }] of todo.entries()) {
+          if (what === "come") {
+            const chat = new Chat(`${time}`, (asked) => {
+              assert.ok(!asked.asked, "is asked once");
+              assert.notEqual(asked.idleSince, null, "is not working");
+              const others = holders.filter((other) => other.asked).length;
+              assert.ok(others < line.length, "has somebody to make room for");
+              const older = holders.filter(
+                ({ idleSince }) => idleSince !== null && idleSince < (asked.idleSince ?? 0),
+              );
+              assert.ok(
+                older.every((other) => other.asked),
+                "is the least recently used",
+              );
+            });
+            line.push(chat);
+            void pool.acquire(chat, chat.abort.signal).then((granted) => (chat.answer = granted));
+          } else if (what === "give up") {
+            const chat = pick(line, whom);
+            chat?.abort.abort();
+            line = line.filter((other) => other !== chat);
+          } else {
+            // Who was asked to close ends and does nothing else.
+            const chat = pick(what === "end" ? holders : holders.filter(({ asked }) => !asked), whom);
+            if (chat === undefined) continue;
+            if (what === "rest") chat.idleSince ??= time;
+            if (what === "work") chat.idleSince = null;
+            if (what === "rest") pool.makeRoom();
+            if (what !== "end") continue;
+            holders = holders.filter((other) => other !== chat);
+            pool.release(chat);
+          }
+          await settle();
+
+          while (holders.length < maxProcesses) {
+            const next = line.shift();
+            if (next === undefined) break;
+            assert.equal(next.answer, true, "gets the free slot in its turn");
+            holders.push(next);
+          }
+          assert.ok(
+            line.every(({ answer }) => answer === undefined),
+            "waits while all slots are taken",
+          );
+          assert.deepEqual(
+            line.map((chat) => pool.position(chat)),
+            line.map((_, at) => at + 1),
+          );
+          assert.ok(holders.every((chat) => pool.position(chat) === null));
+          const idle = holders.filter(({ idleSince }) => idleSince !== null).length;
+          const asked = holders.filter((chat) => chat.asked).length;
+          assert.ok(asked >= Math.min(line.length, idle), "an idle one closes for each who waits");
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("does not let a slot be released twice, or by who has none", async () => {
+    const pool = new Pool({ maxProcesses: 1, maxStarts: 1 });
+    const [first, second, third] = ["1", "2", "3"].map((name) => new Chat(name, () => {}));
+    assert.ok(first && second && third);
+    pool.release(first);
+    await pool.acquire(first, first.abort.signal);
+    const next = pool.acquire(second, second.abort.signal);
+    pool.release(first);
+    pool.release(first);
+    assert.equal(await next, true);
+    void pool.acquire(third, third.abort.signal);
+    await settle();
+    assert.equal(pool.position(third), 1);
+  });
+
+  it("bounds starts on their own", async () => {
+    const pool = new Pool({ maxProcesses: 5, maxStarts: 1 });
+    const { signal } = new AbortController();
+    await pool.starts.enter(signal);
+    void pool.starts.enter(signal);
+    assert.equal(pool.starts.waiting, 1);
+    assert.equal(pool.slots.waiting, 0);
+  });
+});

@@ -1,0 +1,70 @@
+/** The scripted model: what tests have it say, and how they read what it was asked. */
+import { parts } from "../../src/offline/claude-code.ts";
+import {
+  type MessagesRequest,
+  type OfflineModel,
+  type RecordedRequest,
+  readConversation,
+  type Step,
+} from "../../src/offline/index.ts";
+import { within } from "./eventually.ts";
+
+type Turn = MessagesRequest["messages"][number];
+
+/**
+ * In a turn whose newest message is `text`, the model plays `steps`, one a request; then it answers by itself.
+ * Which one is next is told by the conversation in the request, so a request that is repeated gets the same.
+ */
+export function script(model: OfflineModel, text: string, ...steps: Step[]): () => void {
+  return model.script(({ kind, body }) => {
+    if (kind !== "messages") return undefined;
+    const begun = body.messages.findLastIndex((turn) => wordsIn(body, turn).length > 0);
+    const turn = body.messages[begun];
+    if (turn === undefined || wordsIn(body, turn).at(-1) !== text) return undefined;
+    return steps[body.messages.slice(begun + 1).filter(({ role }) => role === "assistant").length];
+  });
+}
+
+/** What people say in a turn of their own; what was folded into a running one is not looked for. */
+function wordsIn(body: MessagesRequest, turn: Turn): string[] {
+  if (turn.role !== "user" || blocksOf(turn).some(({ type }) => type === "tool_result")) return [];
+  return parts({ ...body, messages: [turn] }).flatMap((part) => (part.kind === "message" ? part.text : []));
+}
+
+/** The messages that the request is to be answered for, without contact facts. */
+export function open({ body }: RecordedRequest): readonly string[] {
+  return readConversation(body).open;
+}
+
+/** The first request, past or coming, whose newest message is `text`. */
+export function requestWith(model: OfflineModel, text: string): Promise<RecordedRequest> {
+  const found = model.waitForRequest(
+    (request) => request.kind === "messages" && open(request).at(-1) === text,
+  );
+  return within(`a request whose newest message is ${JSON.stringify(text)}`, found);
+}
+
+export interface ToolResult {
+  text: string;
+  failed: boolean;
+}
+
+/** What the last tool call gave to the model. */
+export function toolResult({ body }: RecordedRequest): ToolResult {
+  const result = body.messages
+    .flatMap(blocksOf)
+    .findLast(({ type }) => type === "tool_result");
+  if (result === undefined) throw new Error("the request holds no tool result");
+  const { content, is_error } = result;
+  return { text: typeof content === "string" ? content : JSON.stringify(content), failed: is_error === true };
+}
+
+/** The names of the tools that the model may call. */
+export function toolsIn({ body }: RecordedRequest): string[] {
+  if (!Array.isArray(body.tools)) return [];
+  return body.tools.map((tool: { name: string }) => tool.name).sort();
+}
+
+export function blocksOf({ content }: Turn) {
+  return typeof content === "string" ? [{ type: "text", text: content }] : content;
+}
