@@ -3,71 +3,59 @@
  * Switchboard gives its processes, its folders are made before the clock starts, and it talks to the model directly.
  */
 
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { EventEmitter, on, once } from "node:events";
-import { type Query, query, type SDKUserMessage } from "@anthropic-ai/claude-agent-sdk";
-import { openSpace } from "../src/claude/index.ts";
+import { type Options, type Query, query, type SDKUserMessage } from "@anthropic-ai/claude-agent-sdk";
+import { type Launch, openSpace } from "../src/claude/index.ts";
 import { optionsOf } from "../src/claude/launch.ts";
 import { defaultConfig } from "../src/config.ts";
 import type { Policy } from "../src/contacts/tiers.ts";
 
-/** What a `query()` is started with. */
-export type BareLaunch = Awaited<ReturnType<typeof prepareBare>>;
-
-export async function prepareBare(
+/** Makes the session's folders; returns what its `query()` is started with. */
+export async function bareOptions(
   spaces: string,
-  policy: Policy,
+  { model, fallbackModel, systemPrompt, tools }: Policy,
   modelUrl: string,
-  session: { mode: "create" | "resume"; sdkSessionId: string },
-) {
+  session: Launch["session"],
+): Promise<Options> {
+  const space = await openSpace(spaces, session.sdkSessionId);
+  const api = { baseUrl: modelUrl, token: "bare-sdk" };
   const launch = {
     generation: 0,
-    space: await openSpace(spaces, session.sdkSessionId),
+    space,
     session,
-    model: policy.model,
-    fallbackModel: policy.fallbackModel,
-    systemPrompt: policy.systemPrompt,
-    tools: policy.tools,
+    model,
+    fallbackModel,
+    systemPrompt,
+    tools,
     costSoFarUsd: 0,
-    api: { baseUrl: modelUrl, token: "bare-sdk" },
-    onEvent() {},
+    api,
   };
-  return optionsOf(launch, defaultConfig().path);
+  return optionsOf({ ...launch, onEvent() {} }, defaultConfig().path);
 }
 
-/** One `query()` with its input kept open. */
+/** One `query()` with its input kept open; the first `send` starts it. */
 export class BareProcess {
+  readonly #options: Options;
   readonly #sent = new EventEmitter();
-  readonly #query: Query;
-  #exited: Promise<unknown> = Promise.resolve();
-  #kill: () => void = () => {};
+  #query: Query | null = null;
+  #child: ChildProcess | null = null;
 
-  constructor(launch: BareLaunch) {
-    this.#query = query({
-      prompt: this.#input(),
-      options: {
-        ...launch,
-        // As the SDK does by itself; only so can it be known when the process is gone.
-        spawnClaudeCodeProcess: ({ command, args, cwd, env, signal }) => {
-          const child = spawn(command, args, { cwd, env, signal, stdio: ["pipe", "pipe", "ignore"] });
-          this.#exited = once(child, "exit").catch(() => {});
-          this.#kill = () => child.kill("SIGKILL");
-          return child;
-        },
-      },
-    });
+  constructor(options: Options) {
+    this.#options = options;
   }
 
   send(text: string): void {
+    this.#query ??= this.#start();
     this.#sent.emit("message", text);
   }
 
   /** Resolves when the next turn has ended well. */
   async answered(): Promise<void> {
     for (;;) {
-      const next = await this.#query.next();
-      if (next.done === true) throw new Error("the bare process ended before its turn did");
+      const next = await this.#query?.next();
+      if (next === undefined || next.done === true) throw new Error("the bare process ended before its turn");
       if (next.value.type !== "result") continue;
       if (next.value.is_error) throw new Error("a turn of the bare process failed");
       return;
@@ -76,18 +64,34 @@ export class BareProcess {
 
   /** Resolves when the process is gone. */
   async end(): Promise<void> {
-    this.#query.close();
-    const patience = setTimeout(this.#kill, 3000);
-    await this.#exited;
+    const child = this.#child;
+    this.#query?.close();
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, "exit");
+    const patience = setTimeout(() => child.kill("SIGKILL"), 3000);
+    await exit;
     clearTimeout(patience);
   }
 
-  #input(): AsyncIterable<SDKUserMessage> {
+  #start(): Query {
     // Listens from now on, whenever it is first read.
     const sent = on(this.#sent, "message");
-    return (async function* () {
+    const input = async function* () {
       for await (const [text] of sent) yield messageOf(text);
-    })();
+    };
+    return query({
+      prompt: input(),
+      options: {
+        ...this.#options,
+        // As the SDK does by itself; but only so can it be known when the process is gone.
+        spawnClaudeCodeProcess: ({ command, args, cwd, env, signal }) => {
+          const child = spawn(command, args, { cwd, env, signal, stdio: ["pipe", "pipe", "ignore"] });
+          child.once("error", () => {});
+          this.#child = child;
+          return child;
+        },
+      },
+    });
   }
 }
 

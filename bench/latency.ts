@@ -6,9 +6,9 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { defaultConfig } from "../src/config.ts";
-import { tiersOf } from "../src/contacts/tiers.ts";
+import { type Policy, tiersOf } from "../src/contacts/tiers.ts";
 import { open, type Switchboard } from "../src/index.ts";
-import { BareProcess, prepareBare } from "./bare.ts";
+import { BareProcess, bareOptions } from "./bare.ts";
 import { type Model, openModel } from "./model.ts";
 import { openPlainSqlite } from "./plain.ts";
 import { compared, latencyRow, type Row } from "./report.ts";
@@ -42,7 +42,7 @@ export async function measureLatency(counts: LatencyCounts, run: Run): Promise<R
   const switchboard = await open({ home: join(run.folder, "home"), upstream: { baseUrl: model.url } });
   // In a hurry, for a run that is ended early is in mid-turn.
   closing.defer(() => switchboard.close({ hurry: AbortSignal.abort() }));
-  const bare = new BareSide(model, join(run.folder, "bare"));
+  const bare = new BareSide(model, join(run.folder, "bare"), run.signal);
   closing.defer(() => bare.end());
   const sqlite = openPlainSqlite(join(run.folder, "commits.db"), ["chat"]);
   closing.defer(() => sqlite.close());
@@ -92,54 +92,62 @@ function switchboardSide(switchboard: Switchboard, model: Model): Side {
 class BareSide implements Side {
   readonly #model: Model;
   readonly #spaces: string;
+  readonly #signal: AbortSignal;
+  readonly #policy = shippedPolicy(tier);
   readonly #processes = new Set<BareProcess>();
   #live: BareProcess | null = null;
   #resumed: string | null = null;
 
-  constructor(model: Model, spaces: string) {
+  constructor(model: Model, spaces: string, signal: AbortSignal) {
     this.#model = model;
     this.#spaces = spaces;
+    this.#signal = signal;
   }
 
   live = async (): Promise<number> => {
-    const launch = await this.#prepare("create", randomUUID());
-    return await this.#ask(() => {
-      this.#live ??= this.#start(launch);
-      return this.#live;
-    });
+    this.#live ??= await this.#process("create", randomUUID());
+    return await this.#ask(this.#live);
   };
 
   resumed = async (): Promise<number> => {
     const mode = this.#resumed === null ? "create" : "resume";
     this.#resumed ??= randomUUID();
-    return await this.#askOnce(mode, this.#resumed);
+    return await this.#askOnce(await this.#process(mode, this.#resumed));
   };
 
-  new = (): Promise<number> => this.#askOnce("create", randomUUID());
+  new = async (): Promise<number> => this.#askOnce(await this.#process("create", randomUUID()));
 
   async end(): Promise<void> {
     await Promise.all([...this.#processes].map((process) => process.end()));
   }
 
-  async #askOnce(mode: "create" | "resume", sessionId: string): Promise<number> {
-    const launch = await this.#prepare(mode, sessionId);
-    let process: BareProcess | undefined;
-    const ms = await this.#ask(() => {
-      process = this.#start(launch);
-      return process;
-    });
-    await process?.end();
+  async #process(mode: "create" | "resume", sdkSessionId: string): Promise<BareProcess> {
+    const session = { mode, sdkSessionId };
+    const process = new BareProcess(await bareOptions(this.#spaces, this.#policy, this.#model.url, session));
+    this.#signal.throwIfAborted();
+    this.#processes.add(process);
+    return process;
+  }
+
+  async #askOnce(process: BareProcess): Promise<number> {
+    const ms = await this.#ask(process);
+    await process.end();
+    this.#processes.delete(process);
     return ms;
   }
 
-  /** `process` is called on the clock. */
-  async #ask(process: () => BareProcess): Promise<number> {
+  async #ask(process: BareProcess): Promise<number> {
     const text = `Message ${randomUUID()}`;
     const arrival = this.#model.arrival(text);
     const begun = performance.now();
-    const asked = process();
-    asked.send(text);
-    const [at] = await Promise.all([arrival, asked.answered()]);
+    process.send(text);
+    const [at] = await Promise.all([arrival, process.answered()]);
     return at - begun;
   }
+}
+
+function shippedPolicy(name: string): Policy {
+  const policy = tiersOf(defaultConfig().tiers).get(name);
+  if (policy === undefined) throw new Error(`no tier ${name} is shipped`);
+  return policy;
 }

@@ -20,7 +20,7 @@ const hangsAfterMs = 60_000;
  * none always follows the same other. Returns the measurements of each.
  */
 export async function inTurns(rounds: number, contenders: readonly Measure[], run: Run): Promise<number[][]> {
-  const measured = contenders.map((measure) => ({ measure, samples: new Array<number>() }));
+  const measured = contenders.map((measure) => ({ measure, samples: [] as number[] }));
   for (let round = 0; round < rounds; round++) {
     for (const { measure, samples } of round % 2 === 0 ? measured : measured.toReversed()) {
       samples.push(await orAbort(measure(), run.signal));

@@ -11,6 +11,9 @@ type TextPiece = { chatId: string; turnId: string; offset: number; text: string 
 /** Pieces that wait for one reader at most; older ones are dropped. */
 const maxPieces = 1000;
 
+/** ms. The most that `setTimeout` takes; it calls at once for more. */
+const longestMs = 2 ** 31 - 1;
+
 export class Feed {
   readonly #ledger: Ledger;
   readonly #readers = new Set<Pieces>();
@@ -39,7 +42,7 @@ export class Feed {
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiting = this.#waiting.get(messageId) ?? new Set();
     this.#waiting.set(messageId, waiting);
-    const timer = setTimeout(resolve, timeoutMs);
+    const timer = setTimeout(resolve, Math.min(timeoutMs, longestMs));
     const abort = AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])]);
     const done = () => resolve();
     if (abort.aborted) done();
@@ -60,7 +63,9 @@ export class Feed {
     signal?: AbortSignal;
   }): AsyncGenerator<EventView, void, void> {
     const { chatId, signal } = options;
-    const stop = AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])]);
+    const left = new AbortController();
+    const ends = [this.#closed.signal, left.signal];
+    const stop = AbortSignal.any(signal === undefined ? ends : [...ends, signal]);
     const pieces = new Pieces(chatId);
     this.#readers.add(pieces);
     try {
@@ -71,18 +76,25 @@ export class Feed {
         ...(chatId === undefined ? {} : { chatId }),
       });
       let next = events.next();
-      while (!stop.aborted) {
-        // Pieces go first: what they belong to is committed after them.
-        const piece = pieces.take();
-        if (piece !== undefined) {
-          yield { type: "text", ...piece };
-          continue;
+      try {
+        while (!stop.aborted) {
+          // Pieces go first: what they belong to is committed after them.
+          const piece = pieces.take();
+          if (piece !== undefined) {
+            yield { type: "text", ...piece };
+            continue;
+          }
+          const event = await Promise.race([next, pieces.more()]);
+          if (event === undefined) continue;
+          if (event.done === true) return;
+          yield eventView(event.value);
+          next = events.next();
         }
-        const event = await Promise.race([next, pieces.more()]);
-        if (event === undefined) continue;
-        if (event.done === true) return;
-        yield eventView(event.value);
-        next = events.next();
+      } finally {
+        // A reader may leave at any `yield`, with the next event already asked for.
+        left.abort();
+        next.catch(() => {});
+        void events.return();
       }
     } finally {
       this.#readers.delete(pieces);

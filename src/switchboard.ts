@@ -34,7 +34,7 @@ import {
 import { type Logger, silent } from "./log.ts";
 import { startOffline } from "./offline/index.ts";
 import { type HomeHolder, homeId, lockHome, memory, sweep, totalMemory } from "./os/index.ts";
-import { Manager, Pool } from "./sessions/index.ts";
+import { Manager, Pool, type Session } from "./sessions/index.ts";
 import {
   type ActionView,
   type ChatState,
@@ -138,8 +138,15 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
   const tiers = tiersOf(config.tiers);
   // What has been opened, to be closed in reverse order: at the end, or when the next step fails.
   const opened: Array<() => Promise<void> | void> = [];
+  const hurry = new AbortController();
   const closeAll = async () => {
-    for (const close of opened.reverse()) await close();
+    for (const close of opened.reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        log.error({ error: String(error) }, "something could not be closed");
+      }
+    }
   };
   try {
     await makeHome(home);
@@ -162,7 +169,6 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     const gateway = await startGateway({ upstream: { ...api, baseUrl }, clock, log });
     opened.push(() => gateway.close());
 
-    const hurry = new AbortController();
     const feed = new Feed(ledger);
     const { processes } = config;
     const manager = new Manager({
@@ -188,7 +194,11 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       hurry: hurry.signal,
       onText: (piece) => feed.text(piece),
     });
-    await manager.recover();
+    opened.push(async () => {
+      await manager.drain();
+      feed.close();
+    });
+    await storage(manager.recover());
     return new OpenSwitchboard({
       upstream: offline === null ? { kind: "api", baseUrl } : { kind: "offline" },
       ledger,
@@ -199,6 +209,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       closeAll,
     });
   } catch (error) {
+    hurry.abort();
     await closeAll();
     throw error;
   }
@@ -242,9 +253,7 @@ class OpenSwitchboard implements Switchboard {
       });
     }
     if (this.#state !== "running") {
-      throw new SwitchboardError("draining", "Switchboard is shutting down", {
-        hint: "Send it again in a moment.",
-      });
+      throw draining();
     }
     const contact = inbound.contact ?? {};
     const acceptance = await storage(
@@ -270,10 +279,7 @@ class OpenSwitchboard implements Switchboard {
           hint: "Give each message an id of its own; repeat an id only with the same text.",
         });
       case "refused":
-        throw new SwitchboardError("refused_contact", `messages of tier ${acceptance.tier} are refused`, {
-          field: "contact.tier",
-          hint: `Name the contact with one of the tiers ${admitted.join(", ")}.`,
-        });
+        throw refused(acceptance.tier);
     }
   }
 
@@ -282,15 +288,20 @@ class OpenSwitchboard implements Switchboard {
   }
 
   async settled(id: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<MessageView> {
-    const { feed } = this.#parts;
-    const ended = feed.ended(id, options);
-    const message = await this.#message(id).finally(() => ended.cancel());
-    if (hasEnded(message.status)) return this.#messageView(message);
-    await feed.ended(id, options).promise;
+    // Listening begins before the look at how it stands, so its end cannot fall in between.
+    const ended = this.#parts.feed.ended(id, options);
+    try {
+      const message = await this.#message(id);
+      if (hasEnded(message.status)) return this.#messageView(message);
+      await ended.promise;
+    } finally {
+      ended.cancel();
+    }
     return await this.message(id);
   }
 
   async history(chatId: string, { after = 0, limit = 100 } = {}): Promise<HistoryEntry[]> {
+    checkLimit(limit);
     await this.#chat(chatId);
     const rows = await storage(this.#parts.ledger.history(chatId, after, limit));
     return rows.map((row) => historyEntry(row, (message) => this.#parts.manager.waitingOf(message)));
@@ -312,6 +323,7 @@ class OpenSwitchboard implements Switchboard {
     chats: ChatView[];
     next: string | null;
   }> {
+    checkLimit(limit);
     if (state !== undefined && state !== "dormant") return await this.#liveChats(state, after, limit);
     const page = await storage(
       this.#parts.ledger.chats({ limit, ...(after === undefined ? {} : { after }) }),
@@ -331,32 +343,34 @@ class OpenSwitchboard implements Switchboard {
 
   async stop(chatId: string): Promise<ActionView> {
     await this.#chat(chatId);
-    const stopped = (await this.#parts.manager.live(chatId)?.stop()) ?? [];
-    return { chatId, did: stopped.length > 0 ? "stopped" : "nothing", stopped, requeued: [] };
+    const stopped = await storage(this.#parts.manager.actIfLive(chatId, (session) => session.stop()));
+    if (stopped === null || stopped.length === 0) return didNothing(chatId);
+    return { chatId, did: "stopped", stopped, requeued: [] };
   }
 
   async closeChat(chatId: string): Promise<ActionView> {
     await this.#chat(chatId);
-    const closed = await this.#parts.manager.live(chatId)?.close("closed on request");
-    if (closed == null) return { chatId, did: "nothing", stopped: [], requeued: [] };
-    return { chatId, did: "closed", stopped: [], requeued: closed.requeued };
+    const reason = "closed on request";
+    const closed = await storage(this.#parts.manager.actIfLive(chatId, (session) => session.close(reason)));
+    return closed === null ? didNothing(chatId) : { chatId, did: "closed", stopped: [], ...closed };
   }
 
   async restart(chatId: string): Promise<ActionView> {
-    const session = await this.#sessionFor(chatId);
-    const { requeued } = await session.restart("restarted on request");
+    const { contact } = await this.#chat(chatId);
+    if (!admitted.includes(contact.tier)) throw refused(contact.tier);
+    const { requeued } = await this.#act(chatId, (session) => session.restart("restarted on request"));
     return { chatId, did: "restarted", stopped: [], requeued };
   }
 
   async reset(chatId: string): Promise<ActionView> {
-    const session = await this.#sessionFor(chatId);
-    const { stopped, record } = await storage(session.reset());
+    await this.#chat(chatId);
+    const { stopped, record } = await this.#act(chatId, (session) => session.reset());
     return { chatId, did: "reset", stopped, requeued: [], sessionId: record.sdkSessionId };
   }
 
   async undoReset(chatId: string): Promise<ActionView> {
-    const session = await this.#sessionFor(chatId);
-    const undone = await storage(session.undoReset());
+    await this.#chat(chatId);
+    const undone = await this.#act(chatId, (session) => session.undoReset());
     if (undone === "busy") {
       throw new SwitchboardError("busy", "the chat has open messages", {
         hint: "Stop it, or wait for its answers.",
@@ -380,16 +394,13 @@ class OpenSwitchboard implements Switchboard {
 
   async #close(): Promise<void> {
     this.#state = "draining";
-    await this.#parts.manager.drain();
-    this.#parts.feed.close();
     await this.#parts.closeAll();
     this.#state = "closed";
   }
 
-  async #sessionFor(chatId: string) {
-    await this.#chat(chatId);
-    if (this.#state !== "running") throw new SwitchboardError("draining", "Switchboard is shutting down");
-    return await this.#parts.manager.session(chatId);
+  async #act<T>(chatId: string, action: (session: Session) => Promise<T>): Promise<T> {
+    if (this.#state !== "running") throw draining();
+    return await storage(this.#parts.manager.act(chatId, action));
   }
 
   async #message(id: string): Promise<Message> {
@@ -472,6 +483,30 @@ function inUse(home: string, { pid, since }: HomeHolder): SwitchboardError {
   );
 }
 
+function draining(): SwitchboardError {
+  return new SwitchboardError("draining", "Switchboard is shutting down", {
+    hint: "Send it again in a moment.",
+  });
+}
+
+function refused(tier: string): SwitchboardError {
+  return new SwitchboardError("refused_contact", `messages of tier ${tier} are refused`, {
+    field: "contact.tier",
+    hint: `Name the contact with one of the tiers ${admitted.join(", ")}.`,
+  });
+}
+
+function didNothing(chatId: string): ActionView {
+  return { chatId, did: "nothing", stopped: [], requeued: [] };
+}
+
+function checkLimit(limit: number): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return;
+  throw new SwitchboardError("invalid_request", "limit: must be a whole number from 1 to 1000", {
+    field: "limit",
+  });
+}
+
 /** What the ledger cannot do, in the words of our callers. */
 async function storage<T>(work: Promise<T>): Promise<T> {
   try {
@@ -484,7 +519,9 @@ async function storage<T>(work: Promise<T>): Promise<T> {
       case "storage_busy":
         throw new SwitchboardError(code, message, { cause: error });
       case "closed":
-        throw new SwitchboardError("draining", "Switchboard is shutting down", { cause: error });
+        throw draining();
+      case "invalid":
+        throw new SwitchboardError("invalid_request", message, { cause: error });
       default:
         throw new SwitchboardError("storage_failed", message, { cause: error });
     }

@@ -161,12 +161,12 @@ describe("the config file", () => {
     await writeFile(file, "log_level = 'warn'\n");
     assert.equal(loadConfig(file).log_level, "warn");
     await writeFile(file, "log_level = 'warn'\n[");
-    invalid(() => loadConfig(file), new RegExp(`^${RegExp.escape(file)}:2: `));
+    invalid(() => loadConfig(file), /\/broken\.toml:2: Invalid TOML/);
   });
 
   it("is not taken for missing when it cannot be read", async () => {
     const file = join(folder, "folder.toml");
     await mkdir(file);
-    invalid(() => loadConfig(file), new RegExp(`^${RegExp.escape(file)} cannot be read: .*EISDIR`));
+    invalid(() => loadConfig(file), /\/folder\.toml cannot be read: .*EISDIR/);
   });
 });

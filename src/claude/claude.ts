@@ -44,8 +44,8 @@ export interface ClaudeProcess {
   ping(): Promise<void>;
   /** Ends an idle process in order; what a busy one does is lost to us. Resolves when its tree is gone. */
   close(): Promise<void>;
-  /** SIGTERM, after 3 s SIGKILL, to the whole tree. Resolves when it is gone. */
-  kill(): Promise<void>;
+  /** SIGTERM, after `graceMs` (default 3000; 0: at once) SIGKILL, to the whole tree. Resolves when it is gone. */
+  kill(graceMs?: number): Promise<void>;
 }
 
 export interface Claude {

@@ -18,8 +18,8 @@ import {
   type SDKResultMessage,
   type SDKUserMessage,
 } from "@anthropic-ai/claude-agent-sdk";
-import type { Clock } from "../clock.ts";
-import { type GuardedProcess, spawnGuarded, TreeSurvivedError, treeGone } from "../os/index.ts";
+import { type Clock, sleep } from "../clock.ts";
+import { type GuardedProcess, spawnGuarded, treeGone } from "../os/index.ts";
 import type { Claude, ClaudeEvent, ClaudeProcess, Launch, TurnUsage } from "./claude.ts";
 import { optionsOf } from "./launch.ts";
 import { ReplyText } from "./reply-text.ts";
@@ -39,6 +39,9 @@ export function claudeCode(options: ClaudeOptions): Claude {
 
 /** ms that an idle process gets to end in order (measured: 30 to 130) before it is killed. */
 const closeGraceMs = 3000;
+
+/** ms. */
+const lookAgainMs = 1000;
 
 interface LifecycleFrame {
   type: "command_lifecycle";
@@ -127,9 +130,9 @@ class ClaudeCodeProcess implements ClaudeProcess {
     cancel();
   }
 
-  async kill(): Promise<void> {
+  async kill(graceMs = 3000): Promise<void> {
     // Survivors are waited for by whoever waits for `gone`.
-    this.#guarded.end({ clock: this.#clock }).catch(() => {});
+    this.#guarded.end({ graceMs, clock: this.#clock }).catch(() => {});
     await this.#gone;
   }
 
@@ -154,14 +157,17 @@ class ClaudeCodeProcess implements ClaudeProcess {
     this.#emit({ type: "gone", reason, stderr: this.#guarded.stderrTail() });
   }
 
-  /** False when something survived SIGKILL for 10 s: a successor has to wait for it however long that takes. */
+  /**
+   * False when something survived SIGKILL for 10 s, or nobody could look (too many open files): a successor has to
+   * wait for it, however long that takes.
+   */
   async #treeGone(): Promise<boolean> {
     try {
       await treeGone(this.#guarded, { clock: this.#clock });
       return true;
-    } catch (error) {
-      if (error instanceof TreeSurvivedError) return false;
-      throw error;
+    } catch {
+      await sleep(this.#clock, lookAgainMs);
+      return false;
     }
   }
 

@@ -8,6 +8,8 @@ export class ReplyText {
   #text = "";
   /** What of the running block has been streamed, with the joint before it. */
   #streamed = "";
+  /** What the pieces have shown behind the finished blocks: after an abandoned attempt more than was streamed since. */
+  #shown = "";
   #cut = false;
 
   get text(): string {
@@ -21,25 +23,27 @@ export class ReplyText {
 
   /** A streamed piece of the running block. */
   piece(text: string): { offset: number; text: string } {
-    const shown = this.#streamed === "" ? this.#joint() + text : text;
+    const added = this.#streamed === "" ? this.#joint() + text : text;
     const offset = this.#text.length + this.#streamed.length;
-    this.#streamed += shown;
-    return { offset, text: shown };
+    this.#streamed += added;
+    this.#shown = this.#streamed;
+    return { offset, text: added };
   }
 
-  /** A finished block; returns what the streamed pieces did not show of it. */
+  /** A finished block; returns what the pieces did not show of it, or what takes back that they showed too much. */
   block(text: string): { offset: number; text: string } | null {
-    const streamed = this.#streamed;
-    this.#streamed = "";
-    // Models end a turn with blank blocks at times; they are no paragraph.
-    if (text.trim() === "") return null;
-    const whole = this.#joint() + text;
+    const shown = this.#shown;
     const offset = this.#text.length;
+    this.#streamed = "";
+    this.#shown = "";
+    // Models end a turn with blank blocks at times; they are no paragraph.
+    if (text.trim() === "") return shown === "" ? null : { offset, text: "" };
+    const whole = this.#joint() + text;
     this.#text += whole;
     this.#cut = false;
-    if (streamed === whole) return null;
-    return whole.startsWith(streamed)
-      ? { offset: offset + streamed.length, text: whole.slice(streamed.length) }
+    if (shown === whole) return null;
+    return whole.startsWith(shown)
+      ? { offset: offset + shown.length, text: whole.slice(shown.length) }
       : { offset, text: whole };
   }
 

@@ -15,12 +15,13 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Space } from "./claude.ts";
 
+/** A field of another form than ours does not hide the others: a message that is overlooked would be sent again. */
 const entry = z.object({
   type: z.string(),
-  uuid: z.string().optional(),
-  mergedSendUuids: z.array(z.string()).optional(),
-  attachment: z.object({ type: z.string(), source_uuid: z.string().optional() }).optional(),
-  totalCostUSD: z.number().optional(),
+  uuid: z.string().optional().catch(undefined),
+  mergedSendUuids: z.array(z.string()).optional().catch(undefined),
+  attachment: z.object({ type: z.string(), source_uuid: z.string().optional() }).optional().catch(undefined),
+  totalCostUSD: z.number().optional().catch(undefined),
 });
 
 /** The session's transcript, or null when there is none. */
@@ -45,7 +46,7 @@ export async function takenUuids(file: string): Promise<Set<string>> {
   return taken;
 }
 
-/** Bytes. The `cost-state` line is written after each turn, so it is never far from the end. */
+/** Bytes that are read first. The `cost-state` line is written after each turn; only a cut turn lies behind it. */
 const tailBytes = 65_536;
 
 /** What the session has cost so far in USD, as the transcript's last turn saved it; results continue from there. */
@@ -53,10 +54,12 @@ export async function savedCost(file: string): Promise<number> {
   const handle = await open(file);
   try {
     const { size } = await handle.stat();
-    const buffer = Buffer.alloc(Math.min(size, tailBytes));
-    await handle.read(buffer, 0, buffer.length, size - buffer.length);
-    const costs = entriesIn(buffer.toString("utf8")).flatMap((line) => line.totalCostUSD ?? []);
-    return costs.at(-1) ?? 0;
+    for (let length = tailBytes; ; length *= 4) {
+      const buffer = Buffer.alloc(Math.min(size, length));
+      await handle.read(buffer, 0, buffer.length, size - buffer.length);
+      const costs = entriesIn(buffer.toString("utf8")).flatMap((line) => line.totalCostUSD ?? []);
+      if (costs.length > 0 || buffer.length === size) return costs.at(-1) ?? 0;
+    }
   } finally {
     await handle.close();
   }

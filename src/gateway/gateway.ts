@@ -34,7 +34,7 @@ export interface ModelRequest {
 export interface TokenOptions {
   /** The generation of the process that the token is for. */
   generation: number;
-  /** Called twice for each request: when it leaves (`endedAt` is null), and when it has ended. */
+  /** Called for each request when it leaves, at the first byte of its response, and when it has ended. */
   onRequest?: (request: ModelRequest) => void;
 }
 
@@ -94,6 +94,7 @@ export async function startGateway({ upstream: options, clock, log }: GatewayOpt
     upstream.pass(url.pathname + url.search, incoming, outgoing, {
       onResponse(status) {
         request = { ...request, firstByteAt: clock.now(), status };
+        onRequest?.(request);
       },
       onFailure(code) {
         log.warn({ generation, code }, "the model's API broke off");

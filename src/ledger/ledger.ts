@@ -37,7 +37,7 @@ export interface Sender {
   tier?: string | undefined;
 }
 
-/** What a chat's turns have cost so far, as the model's API reported it. */
+/** What a chat's turns have cost so far, as the model's API reported it; those that a crash cut are not in it. */
 export interface Usage {
   turns: number;
   inputTokens: number;
@@ -234,7 +234,10 @@ export interface Claim {
 }
 
 export type Acceptance =
-  /** `claimed`: the claim held, the message is `sent` and must now be handed over. Otherwise it is `queued`. */
+  /**
+   * `claimed`: the claim held, the message is `sent` and must now be handed over. Otherwise it is `queued`.
+   * `contact`: the chat's, with the patch applied.
+   */
   | { kind: "accepted"; message: Message; contact: Contact; claimed: boolean }
   /** The same external id and text as before: the message as it stands. */
   | { kind: "duplicate"; message: Message }
@@ -333,7 +336,10 @@ export interface Ledger {
 
   // Ownership
 
-  /** Makes every earlier lease of the chat stale. So does opening the ledger, for all chats. `invalid`: no such chat. */
+  /**
+   * Makes every earlier lease of the chat stale, and ends what its holder left running: turns as `failed` (their
+   * messages stay open), processes. So does opening the ledger, for all chats. `invalid`: no such chat.
+   */
   acquire(chatId: string, hostId: string): Promise<{ epoch: number } | { heldBy: string }>;
   /** Keeps all of the host's leases. `leaseMs`: how long they now hold without another renewal; null: for ever. */
   renew(hostId: string): Promise<{ leaseMs: number | null }>;
@@ -355,7 +361,7 @@ export interface Ledger {
   /** Records a process that is about to be spawned and gives it the next generation number. */
   beginProcess(lease: Lease, sessionId: string, reason: string): Promise<{ generation: number }>;
   processStarted(lease: Lease, generation: number, pid: number): Promise<void>;
-  /** Does nothing when it has ended already. Opening the ledger ends those left running, as `daemon ended`. */
+  /** Does nothing when it has ended already. */
   processEnded(lease: Lease, generation: number, reason: string): Promise<void>;
   /** The chat's latest processes, newest first. */
   processes(chatId: string, limit: number): Promise<ProcessRecord[]>;

@@ -53,8 +53,11 @@ type Stat = Omit<ProcessEntry, "marker"> & {
 function readStat(pid: number): Stat | undefined {
   try {
     return parseStat(pid, readFileSync(`/proc/${pid}/stat`, "latin1"));
-  } catch {
-    return undefined;
+  } catch (error) {
+    // Anything else (too many open files) must not pass for a process that is gone.
+    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH"))
+      return undefined;
+    throw error;
   }
 }
 

@@ -10,11 +10,11 @@ import type { Unfinished } from "./recovery.ts";
 export type Phase =
   /** In the ledger, and nowhere else. */
   | "queued"
-  /** Its try is on its way to the ledger. */
-  | "charging"
+  /** A write about its try is on its way to the ledger. */
+  | "pending"
   /** Its try is in the ledger; now it may be handed over. */
   | "charged"
-  /** In the open stream of the process with the try's generation. */
+  /** In the open stream of a process. */
   | "handed"
   /** The model has it: a member of the running turn. */
   | "taken";
@@ -30,21 +30,28 @@ export interface Entry {
   phase: Phase;
   /** One for each charged try, the latest last. */
   readonly sdkUuids: string[];
+  /** The contact facts that were handed over with it. */
+  facts: string | null;
   stopRequested: boolean;
   readonly end: PromiseWithResolvers<End>;
 }
 
-export function newEntry(message: Message, tries: readonly Try[] = []): Entry {
-  return {
-    message,
-    phase: message.status === "sent" ? "charged" : "queued",
-    sdkUuids: tries.map((each) => each.sdkUuid),
-    stopRequested: false,
-    end: Promise.withResolvers(),
-  };
+/** An entry for a message that was just accepted. `charged`: its first try was charged with the acceptance. */
+export function acceptedEntry(message: Message, charged: boolean): Entry {
+  return entry(message, charged ? "charged" : "queued", charged ? [message.id] : []);
 }
 
-/** In the process's hands: what becomes of it is no longer ours alone to say. */
+/** An entry for a message that a dead daemon, or a crashed session, left open: a `sent` one was in a process's hands. */
+export function leftEntry(message: Message, tries: readonly Try[]): Entry {
+  const uuids = tries.map(({ sdkUuid }) => sdkUuid);
+  return entry(message, message.status === "sent" ? "handed" : "queued", uuids);
+}
+
+function entry(message: Message, phase: Phase, sdkUuids: string[]): Entry {
+  return { message, phase, sdkUuids, facts: null, stopRequested: false, end: Promise.withResolvers() };
+}
+
+/** In a process's hands: what becomes of it is no longer ours alone to say. */
 export function inHand({ phase }: Entry): boolean {
   return phase === "handed" || phase === "taken";
 }

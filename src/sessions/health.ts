@@ -36,6 +36,9 @@ export function judge(snapshot: Snapshot, now: number, limits: { idleMs: number 
 /** ms. The death of a process that lived so long is no sign that the next one will die too. */
 export const livedLongMs = 60_000;
 
+/** ms. Ten starts at once take 11 s each on two busy cores (measured); one that takes longer than this hangs. */
+export const startLimitMs = 60_000;
+
 /** ms to wait before the next start after so many starts in a row that came to nothing. */
 export function restartDelayMs(deathsInARow: number): number {
   return deathsInARow === 0 ? 0 : Math.min(30_000, 250 * 4 ** (deathsInARow - 1));

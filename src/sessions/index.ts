@@ -1,2 +1,3 @@
 export { Manager, type ManagerOptions } from "./manager.ts";
 export { Pool } from "./pool.ts";
+export type { Session } from "./session.ts";

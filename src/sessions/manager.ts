@@ -4,7 +4,7 @@
  */
 
 import { sleep } from "../clock.ts";
-import type { Acceptance, Claim, Contact, Inbound, Message } from "../ledger/index.ts";
+import type { Acceptance, Claim, Contact, Inbound, Message, Try } from "../ledger/index.ts";
 import type { Waiting } from "../views.ts";
 import { restartDelayMs } from "./health.ts";
 import { Session, type Surroundings } from "./session.ts";
@@ -12,25 +12,41 @@ import { Session, type Surroundings } from "./session.ts";
 /** Chats that are looked up at once when the daemon starts. */
 const pageSize = 500;
 
+/** ms beyond the drain limit in which what remains is ended in order; then everything is hurried. */
+const drainMarginMs = 10_000;
+
 export type ManagerOptions = Omit<Surroundings, "onDormant" | "onCrash"> & {
   healthCheckMs: number;
   /** Tiers whose messages are accepted. */
   admitted: readonly string[];
 };
 
+/** A chat whose crashed session is being cleared away, with what was accepted for it meanwhile. */
+interface Replacement {
+  settled: Promise<void>;
+  accepted: Message[];
+}
+
 export class Manager {
   readonly #options: ManagerOptions;
+  readonly #around: Surroundings;
   readonly #sessions = new Map<string, Session>();
+  readonly #replacing = new Map<string, Replacement>();
   /** Run loops that failed in a row, by chat; forgotten when the session comes to rest. */
   readonly #crashes = new Map<string, number>();
-  /** Chats whose session is being started anew, with what was accepted for them meanwhile. */
-  readonly #replacing = new Map<string, { settled: Promise<void>; accepted: Message[] }>();
   readonly #stopChecks: () => void;
+  readonly #outOfPatience = new AbortController();
   #draining = false;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
-    this.#stopChecks = options.clock.every(options.healthCheckMs, () => this.check());
+    this.#around = {
+      ...options,
+      hurry: AbortSignal.any([options.hurry, this.#outOfPatience.signal]),
+      onDormant: (session) => this.#forget(session),
+      onCrash: (session, error) => this.#replace(session, error),
+    };
+    this.#stopChecks = options.clock.every(options.healthCheckMs, () => this.#check());
   }
 
   /** Goes on with what is open in the ledger: for the start, before anything is accepted. */
@@ -38,7 +54,7 @@ export class Manager {
     let after = "";
     for (;;) {
       const chats = await this.#options.ledger.chatsWithOpenMessages(after, pageSize);
-      for (const chatId of chats) await this.#adopt(chatId);
+      for (const chatId of chats) this.#adopt(chatId, await this.#options.ledger.openMessages(chatId));
       const last = chats.at(-1);
       if (last === undefined) return;
       after = last;
@@ -66,22 +82,18 @@ export class Manager {
     this.#sessions.get(chatId)?.contactChanged(contact);
   }
 
-  /** The live session, or one made for an action on a dormant chat. */
-  async session(chatId: string): Promise<Session> {
+  /** Does something with the chat's session; one is made for it when the chat is dormant. */
+  async act<T>(chatId: string, action: (session: Session) => Promise<T>): Promise<T> {
     await this.#replacing.get(chatId)?.settled;
-    return this.#session(chatId);
+    // In one step: a session that nobody holds may be forgotten at any time.
+    return await action(this.#session(chatId));
   }
 
-  #session(chatId: string): Session {
-    const there = this.#sessions.get(chatId);
-    if (there !== undefined) return there;
-    const session = new Session(chatId, {
-      ...this.#options,
-      onDormant: (which) => this.#forget(which),
-      onCrash: (which, error) => this.#replace(which, error),
-    });
-    this.#sessions.set(chatId, session);
-    return session;
+  /** Null when the chat is dormant. */
+  async actIfLive<T>(chatId: string, action: (session: Session) => Promise<T>): Promise<T | null> {
+    await this.#replacing.get(chatId)?.settled;
+    const session = this.#sessions.get(chatId);
+    return session === undefined ? null : await action(session);
   }
 
   /** Null when the chat is dormant. */
@@ -100,28 +112,38 @@ export class Manager {
     return this.#sessions.get(message.chatId)?.waitingOf(message.id) ?? { for: "start" };
   }
 
-  /** Looks at every process. */
-  check(): void {
+  /** Lets turns end and closes every process. Resolves when none is left. */
+  async drain(): Promise<void> {
+    const { clock, limits } = this.#options;
+    this.#draining = true;
+    this.#stopChecks();
+    const cancel = clock.after(limits.drainMs + drainMarginMs, () => this.#outOfPatience.abort());
+    await Promise.allSettled([...this.#replacing.values()].map(({ settled }) => settled));
+    await Promise.allSettled([...this.#sessions.values()].map((session) => session.drain()));
+    cancel();
+  }
+
+  #check(): void {
     for (const session of this.#sessions.values()) void session.check();
   }
 
-  /** Lets turns end and closes every process. Resolves when none is left. */
-  async drain(): Promise<void> {
-    this.#draining = true;
-    this.#stopChecks();
-    await Promise.allSettled([...this.#replacing.values()].map(({ settled }) => settled));
-    await Promise.allSettled([...this.#sessions.values()].map((session) => session.drain()));
+  #session(chatId: string): Session {
+    const there = this.#sessions.get(chatId);
+    if (there !== undefined) return there;
+    const session = new Session(chatId, this.#around, this.#crashes.get(chatId));
+    this.#sessions.set(chatId, session);
+    return session;
   }
 
   #deliver(message: Message, claim: Claim | null): void {
-    const replacing = this.#replacing.get(message.chatId);
-    if (replacing !== undefined) replacing.accepted.push(message);
+    const replacement = this.#replacing.get(message.chatId);
+    if (replacement !== undefined) replacement.accepted.push(message);
+    // While draining it stays in the ledger, for the next start.
     else if (!this.#draining) this.#session(message.chatId).deliver(message, claim);
   }
 
-  async #adopt(chatId: string): Promise<void> {
-    const open = await this.#options.ledger.openMessages(chatId);
-    if (open.length > 0) this.#session(chatId).adopt(open);
+  #adopt(chatId: string, open: ReadonlyArray<{ message: Message; tries: readonly Try[] }>): void {
+    if (open.length > 0 && !this.#draining) this.#session(chatId).adopt(open);
   }
 
   #forget(session: Session): void {
@@ -131,31 +153,41 @@ export class Manager {
   }
 
   /**
-   * What crashed is started anew from the ledger: when its process is gone, and slower each time. Until then the chat
-   * has no session, so that there are never two.
+   * What crashed is started anew from the ledger, when its process is gone, and slower each time. Until its process is
+   * gone the chat has no session, so that there are never two.
    */
   #replace(session: Session, error: unknown): void {
     const { chatId } = session;
-    const { log, clock } = this.#options;
     if (this.#sessions.get(chatId) !== session) return;
     const crashes = (this.#crashes.get(chatId) ?? 0) + 1;
     const what = error instanceof Error ? error.stack : String(error);
-    log.error({ chatId, crashes, error: what }, "a session crashed");
-    this.#sessions.delete(chatId);
+    this.#options.log.error({ chatId, crashes, error: what }, "a session crashed");
     this.#crashes.set(chatId, crashes);
+    this.#sessions.delete(chatId);
     const accepted: Message[] = [];
-    const settled = (async () => {
-      await session.abandon();
-      await sleep(clock, restartDelayMs(crashes), this.#options.hurry);
-      const open = this.#draining ? [] : await this.#options.ledger.openMessages(chatId);
-      const known = new Set(open.map(({ message }) => message.id));
-      const later = accepted.filter(({ id }) => !known.has(id)).map((message) => ({ message, tries: [] }));
-      this.#replacing.delete(chatId);
-      if (open.length + later.length > 0) this.#session(chatId).adopt([...open, ...later]);
-    })().catch((reason) => {
-      this.#replacing.delete(chatId);
-      log.error({ chatId, error: String(reason) }, "a session could not be started anew");
-    });
+    const settled = session
+      .abandon()
+      .then(() => this.#openMessages(chatId))
+      .then((open) => {
+        const known = new Set(open.map(({ message }) => message.id));
+        const later = accepted.filter(({ id }) => !known.has(id)).map((message) => ({ message, tries: [] }));
+        this.#replacing.delete(chatId);
+        this.#adopt(chatId, [...open, ...later]);
+      });
     this.#replacing.set(chatId, { settled, accepted });
+  }
+
+  /** For as long as it takes: without them the chat would fall silent. Empty while draining. */
+  async #openMessages(chatId: string): Promise<Array<{ message: Message; tries: Try[] }>> {
+    const { ledger, clock, log } = this.#options;
+    for (let failures = 1; !this.#draining; failures += 1) {
+      try {
+        return await ledger.openMessages(chatId);
+      } catch (error) {
+        log.error({ chatId, error: String(error) }, "a session cannot be started anew yet");
+        await sleep(clock, restartDelayMs(failures), this.#around.hurry);
+      }
+    }
+    return [];
   }
 }

@@ -3,6 +3,7 @@
 import type { ClaudeEvent } from "../claude/index.ts";
 import type { Ending, TurnEnd, TurnOutcome } from "../ledger/index.ts";
 import type { Verdict } from "./recovery.ts";
+import type { OpenTurn } from "./turn.ts";
 
 type Ended = Extract<ClaudeEvent, { type: "done" | "failed" }>;
 
@@ -32,10 +33,11 @@ export function outcomeOf(endings: readonly Ending[]): TurnOutcome {
 }
 
 /** The end of a turn whose process is gone. */
-export function cutTurn(turnId: string, memberIds: string[], endings: Ending[]): TurnEnd {
+export function cutTurn(turn: OpenTurn, endings: Ending[]): TurnEnd {
   const outcome = endings.some(({ status }) => status === "stopped") ? "stopped" : "failed";
+  const messageIds = turn.members.map(({ message }) => message.id);
   const nothing = { reply: null, proven: null, usage: null, requestAt: null, firstByteAt: null };
-  return { turnId, outcome, messageIds: memberIds, endings, ...nothing };
+  return { turnId: turn.id, outcome, messageIds, endings, ...nothing };
 }
 
 /** What recovery decided, as endings; those to be sent again have none. */

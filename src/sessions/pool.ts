@@ -46,6 +46,7 @@ export class Pool {
 
   /** To be called whenever a holder becomes idle. */
   makeRoom(): void {
+    if (this.slots.waiting === 0) return;
     for (const tenant of victims([...this.#holders], this.slots.waiting, this.#yielding)) {
       this.#yielding.add(tenant);
       tenant.yieldSlot();

@@ -1,4 +1,4 @@
-/** The running turn of a session: its members, and what it is waiting for at the moment. */
+/** The running turn of a process: its members, and what it is waiting for at the moment. */
 
 import { randomUUID } from "node:crypto";
 import type { Waiting } from "../views.ts";
@@ -6,13 +6,9 @@ import type { Entry } from "./entry.ts";
 
 export class OpenTurn {
   readonly id: string = randomUUID();
-  readonly members: Entry[];
+  readonly members: Entry[] = [];
   readonly #runningTools = new Set<string>();
   #compacting = false;
-
-  constructor(members: Entry[]) {
-    this.members = members;
-  }
 
   tool(toolUseId: string, state: "started" | "finished" | "failed"): void {
     if (state === "started") this.#runningTools.add(toolUseId);

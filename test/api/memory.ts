@@ -29,10 +29,9 @@ export class MemorySwitchboard implements Switchboard {
   /** Ends a message with this answer. */
   answer(id: string, text: string): void {
     const message = this.#find(id);
-    message.status = "answered";
-    message.endedAt = now();
     message.reply = { id: randomUUID(), kind: "answer", text, answers: [id], status: "sent" };
     this.append({ type: "reply", chatId: message.chatId, reply: message.reply });
+    this.#end(message, "answered");
   }
 
   append(event: WithoutFrame<Durable>): void {
@@ -76,6 +75,7 @@ export class MemorySwitchboard implements Switchboard {
       endedAt: null,
     };
     this.#messages.set(message.id, message);
+    this.#tellOf(message);
     return { message, duplicate: false };
   }
 
@@ -137,7 +137,17 @@ export class MemorySwitchboard implements Switchboard {
     return this.chat(chatId);
   }
 
-  stop = (chatId: string) => this.#did(chatId, "stopped");
+  /** Ends what is open, and counts. */
+  stops = 0;
+  async stop(chatId: string): Promise<ActionView> {
+    this.stops++;
+    const open = [...this.#messages.values()].filter(
+      (each) => each.chatId === chatId && each.endedAt === null,
+    );
+    for (const message of open) this.#end(message, "stopped");
+    return { ...(await this.#did(chatId, "stopped")), stopped: open.map(({ id }) => ({ id, ran: false })) };
+  }
+
   closeChat = (chatId: string) => this.#did(chatId, "closed");
   restart = (chatId: string) => this.#did(chatId, "restarted");
   reset = (chatId: string) => this.#did(chatId, "reset");
@@ -188,6 +198,22 @@ export class MemorySwitchboard implements Switchboard {
     this.state = "closed";
     for (const listener of this.#listeners)
       listener({ type: "text", chatId: "", turnId: "", offset: 0, text: "" });
+  }
+
+  #end(message: MessageView, status: MessageView["status"]): void {
+    message.status = status;
+    message.waiting = null;
+    message.endedAt = now();
+    this.#tellOf(message);
+  }
+
+  #tellOf({ chatId, id, externalId, seq, text, status, ran, tries, error, reply }: MessageView): void {
+    const replyId = reply?.id ?? null;
+    this.append({
+      type: "message",
+      chatId,
+      message: { id, externalId, seq, text, status, ran, tries, error, replyId },
+    });
   }
 
   #find(id: string): MessageView {

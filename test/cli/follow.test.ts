@@ -23,7 +23,7 @@ describe("following events", () => {
 
   it("goes on after the last event that it has seen when the connection is cut, mid-event or not", async () => {
     const answers: Array<(response: ServerResponse) => void> = [
-      (response) => response.write(event(1) + event(2) + "id: 3\nda", () => response.destroy()),
+      (response) => response.write(`${event(1)}${event(2)}id: 3\nda`, () => response.destroy()),
       (response) => response.writeHead(503).end('{"error":{"code":"starting","message":"wait"}}'),
       (response) => response.end(event(3)),
       (response) => response.write(event(4)),

@@ -76,7 +76,7 @@ describe("the launcher", () => {
     const first = await launch(["sessions", "--json"]);
     assert.deepEqual([first.code, first.stdout], [0, `[${folder}]\n[sessions]\n[--json]\n`]);
     assert.match(first.stderr, /installing.*\nnpm says this\n/);
-    assert.deepEqual(npmRuns(), ["ci --include=dev --no-audit --no-fund"]);
+    assert.deepEqual(npmRuns(), ["ci --include=dev --no-audit --no-fund --loglevel=error"]);
     const second = await launch(["sessions"]);
     assert.deepEqual([second.code, second.stderr], [0, ""]);
     assert.equal(npmRuns().length, 1);
@@ -121,13 +121,14 @@ describe("the launcher", () => {
     assert.equal((await launch([])).code, 42);
   });
 
-  it("installs again when the lock file is newer than what is installed", async () => {
+  it("installs again when the lock file is newer than what is installed, also if it is from the future", async () => {
     await launch([]);
-    const later = new Date(Date.now() + 10_000);
+    const later = new Date(Date.now() + 86_400_000);
     utimesSync(join(root, "package-lock.json"), later, later);
-    npm(`touch -d "@$(( $(date +%s) + 20 ))" node_modules/.package-lock.json`);
-    assert.equal((await launch([])).code, 0);
-    assert.equal(npmRuns().length, 2);
+    for (const _ of [1, 2]) {
+      assert.equal((await launch([])).code, 0);
+      assert.equal(npmRuns().length, 2);
+    }
   });
 
   it("installs once when two are started at once; the other waits for it", async () => {
@@ -186,7 +187,7 @@ describe("the launcher", () => {
 
     const tools = join(folder, "tools");
     mkdirSync(tools);
-    for (const tool of ["dirname", "readlink", "find", "ln", "rm", "sh"]) {
+    for (const tool of ["dirname", "find", "ln", "readlink", "rm", "sh", "touch"]) {
       const found = [`/usr/bin/${tool}`, `/bin/${tool}`].find((file) => existsSync(file));
       symlinkSync(found ?? tool, join(tools, tool));
     }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import type { Step } from "../../src/offline/index.ts";
+import { open } from "../support/model.ts";
 import { answerOf, startRig } from "../support/rig.ts";
 
 const rig = await startRig({ after });
@@ -13,6 +14,9 @@ const error = (status: number, type: Extract<Step, { kind: "error" }>["type"]): 
   message: "words of the API that are nobody's business",
 });
 
+/** Claude Code asks once more after a refusal. */
+const refusal: Step = { kind: "text", text: "I would rather", stopReason: "refusal" };
+
 describe("a turn that fails ends its message with a code, makes no reply, and the next message is answered", () => {
   const failures: Record<string, { steps: Step[]; code: string }> = {
     "a malformed request": { steps: [error(400, "invalid_request_error")], code: "unknown" },
@@ -22,7 +26,7 @@ describe("a turn that fails ends its message with a code, makes no reply, and th
     "a rate limit": { steps: [error(429, "rate_limit_error")], code: "rate_limit" },
     "a broken API": { steps: [error(500, "api_error")], code: "server_error" },
     "an overloaded API": { steps: [error(529, "overloaded_error")], code: "server_error" },
-    "a refusal": { steps: [{ kind: "text", text: "I would rather", stopReason: "refusal" }], code: "invalid_request" },
+    "a refusal, twice": { steps: [refusal, refusal], code: "invalid_request" },
     "a connection that is reset at once": { steps: [{ kind: "reset" }], code: "server_error" },
     "a connection that is reset in mid-stream": { steps: [{ kind: "reset", afterText: "Half a" }], code: "server_error" },
     "an API that breaks after a tool": {
@@ -67,12 +71,9 @@ describe("the reply is what Claude said in the turn, and the pieces that were st
       ],
       text: "The first half and the second.",
     },
-    "a text that was cut by an error in the stream is continued": {
-      steps: [
-        { kind: "streamError", text: "The first ha", type: "overloaded_error" },
-        { kind: "text", text: "lf and the second." },
-      ],
-      text: "The first half and the second.",
+    "a refusal and what follows it": {
+      steps: [refusal, { kind: "text", text: "Let us talk about tea." }],
+      text: "I would rather\n\nLet us talk about tea.",
     },
     "texts before and after a tool are paragraphs": {
       steps: [
@@ -99,13 +100,35 @@ describe("the reply is what Claude said in the turn, and the pieces that were st
     },
   };
 
+  const assertReply = async (name: string, text: string) => {
+    const message = await rig.say("replies", name);
+    assert.equal(answerOf(message).text, text);
+    const { turnId } = await rig.journal.until(
+      "replies",
+      "turn",
+      ({ messageIds, state }) => state === "answered" && messageIds.includes(message.id),
+    );
+    assert.equal(rig.journal.streamed("replies", turnId), text);
+  };
+
   for (const [name, { steps, text }] of Object.entries(replies)) {
     test(name, async () => {
       rig.script(name, ...steps);
-      const message = await rig.say("replies", name);
-      assert.equal(answerOf(message).text, text);
-      const turn = await rig.journal.until("replies", "turn", ({ messageIds, state }) => state === "answered" && messageIds.includes(message.id));
-      assert.equal(rig.journal.streamed("replies", turn.turnId), text);
+      await assertReply(name, text);
+    });
+  }
+
+  for (const [how, broken] of Object.entries<Step>({
+    "by an error": { kind: "streamError", text: "Half an ans", type: "overloaded_error" },
+    "by the connection": { kind: "reset", afterText: "Half an ans" },
+  })) {
+    const name = `a stream that is broken off ${how} counts no more when the answer comes anew`;
+    test(name, async () => {
+      const whole: Step = { kind: "text", text: "Now the whole answer." };
+      rig.model.script((request) =>
+        open(request).at(-1) === name ? (request.body.stream ? broken : whole) : undefined,
+      );
+      await assertReply(name, "Now the whole answer.");
     });
   }
 });

@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { openSqliteLedger } from "../../src/ledger/index.ts";
-import { withFolder } from "./support.ts";
+import { withFolder, withLedgerAt } from "./support.ts";
 
 const program = fileURLToPath(new URL("./accept-loop.ts", import.meta.url));
 
@@ -25,15 +24,15 @@ describe("sqlite: kill -9", () => {
         }
         assert.deepEqual(await exited, [null, "SIGKILL"]);
 
-        const ledger = await openSqliteLedger({ path });
-        const messages = await Promise.all(acknowledged.map((id) => ledger.message(id)));
-        assert.ok(messages.every((message) => message?.status === "queued"));
-        const { chats } = await ledger.chats({ limit: 1000 });
-        const open = chats.reduce((sum, chat) => sum + chat.open, 0);
-        // What was on its way when the process died may be there, too: at most one message per caller.
-        assert.ok(open >= known + acknowledged.length && open <= known + acknowledged.length + 16);
-        known = open;
-        await ledger.close();
+        await withLedgerAt({ path }, async (ledger) => {
+          const messages = await Promise.all(acknowledged.map((id) => ledger.message(id)));
+          assert.ok(messages.every((message) => message?.status === "queued"));
+          const { chats } = await ledger.chats({ limit: 1000 });
+          const open = chats.reduce((sum, chat) => sum + chat.open, 0);
+          // What was on its way when the process died may be there, too: at most one message per caller.
+          assert.ok(open >= known + acknowledged.length && open <= known + acknowledged.length + 16);
+          known = open;
+        });
       }
     }));
 });

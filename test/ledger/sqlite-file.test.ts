@@ -1,19 +1,18 @@
 import assert from "node:assert/strict";
-import { copyFile, mkdir, open, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { copyFile, open, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
-import { openSqliteLedger } from "../../src/ledger/index.ts";
 import { Database, migrate, openDatabase } from "../../src/ledger/sqlite/database.ts";
 import { migrations } from "../../src/ledger/sqlite/migrations.ts";
-import { accepted, rejects, withFolder } from "./support.ts";
+import { accepted, refuses, rejects, withFolder, withLedger, withLedgerAt } from "./support.ts";
 
 /** A closed ledger with some messages in it. */
 async function writtenLedger(folder: string): Promise<string> {
   const path = join(folder, "ledger.db");
-  const ledger = await openSqliteLedger({ path });
-  await Promise.all(Array.from({ length: 50 }, (_, n) => accepted(ledger, "a", `${n}`)));
-  await ledger.close();
+  await withLedgerAt({ path }, async (ledger) => {
+    await Promise.all(Array.from({ length: 50 }, (_, n) => accepted(ledger, "a", `${n}`)));
+  });
   return path;
 }
 
@@ -28,24 +27,22 @@ function sqlite<T>(path: string, body: (db: DatabaseSync) => T): T {
 
 describe("sqlite: the file", () => {
   it("is readable by nobody else, nor is what lies beside it", () =>
-    withFolder(async (folder) => {
-      const path = join(folder, "ledger.db");
-      const ledger = await openSqliteLedger({ path });
+    withLedger(async (ledger, path) => {
       await accepted(ledger, "a", "hi");
       for (const file of [path, `${path}-wal`, `${path}-shm`]) {
         assert.equal((await stat(file)).mode & 0o777, 0o600, file);
       }
-      await ledger.close();
     }));
 
   it("holds everything when the ledger is closed", () =>
     withFolder(async (folder) => {
       const path = await writtenLedger(folder);
-      await copyFile(path, join(folder, "copy.db"));
+      const copy = join(folder, "copy.db");
+      await copyFile(path, copy);
       await assert.rejects(stat(`${path}-wal`), /ENOENT/);
-      const copy = await openSqliteLedger({ path: join(folder, "copy.db") });
-      assert.equal((await copy.chat("a"))?.open, 50);
-      await copy.close();
+      await withLedgerAt({ path: copy }, async (ledger) => {
+        assert.equal((await ledger.chat("a"))?.open, 50);
+      });
     }));
 
   it("syncs each commit to the disk, and knows of no row without the one that it names", () =>
@@ -75,8 +72,8 @@ describe("sqlite: the file", () => {
   it("that cannot be opened is named", () =>
     withFolder(async (folder) => {
       const missing = join(folder, "missing", "ledger.db");
-      await rejects(openSqliteLedger({ path: missing }), "storage_failed", new RegExp(missing));
-      await rejects(openSqliteLedger({ path: folder }), "storage_failed", new RegExp(folder));
+      await refuses({ path: missing }, "storage_failed", new RegExp(missing));
+      await refuses({ path: folder }, "storage_failed", new RegExp(folder));
     }));
 });
 
@@ -84,7 +81,7 @@ describe("sqlite: a file that is no ledger, or a damaged one", () => {
   /** Refused as `corrupt`, by name, without a byte of it changed. */
   async function leftUntouched(path: string): Promise<void> {
     const before = await readFile(path);
-    await rejects(openSqliteLedger({ path }), "corrupt", new RegExp(`${path} .*left untouched`));
+    await refuses({ path }, "corrupt", new RegExp(`${path} .*left untouched`));
     assert.deepEqual(await readFile(path), before);
   }
 
@@ -126,7 +123,7 @@ describe("sqlite: a file that is no ledger, or a damaged one", () => {
       const path = await writtenLedger(folder);
       const { size } = await stat(path);
       await overwrite(path, 4096, size - 4096);
-      await rejects(openSqliteLedger({ path }), "corrupt", new RegExp(path));
+      await refuses({ path }, "corrupt", new RegExp(path));
     }));
 
   it("tells damage that is met later, and goes on with the rest", () =>
@@ -137,11 +134,11 @@ describe("sqlite: a file that is no ledger, or a damaged one", () => {
         return Number(row?.rootpage);
       });
       await overwrite(path, (page - 1) * 4096, 4096);
-      const ledger = await openSqliteLedger({ path });
-      await rejects(ledger.turns("a", 10), "corrupt", new RegExp(path));
-      assert.equal((await ledger.chat("a"))?.open, 50);
-      await accepted(ledger, "a", "still");
-      await ledger.close();
+      await withLedgerAt({ path }, async (ledger) => {
+        await rejects(ledger.turns("a", 10), "corrupt", new RegExp(path));
+        assert.equal((await ledger.chat("a"))?.open, 50);
+        await accepted(ledger, "a", "still");
+      });
     }));
 
   async function overwrite(path: string, at: number, length: number): Promise<void> {
@@ -157,11 +154,7 @@ describe("sqlite: schema versions", () => {
       const path = await writtenLedger(folder);
       sqlite(path, (db) => db.exec("PRAGMA user_version = 99"));
       const before = await readFile(path);
-      await rejects(
-        openSqliteLedger({ path }),
-        "newer_schema",
-        new RegExp(`${path} .*99.* ${migrations.length}\\b`),
-      );
+      await refuses({ path }, "newer_schema", new RegExp(`${path} .*99.* ${migrations.length}\\b`));
       assert.deepEqual(await readFile(path), before);
     }));
 
@@ -192,12 +185,11 @@ describe("sqlite: schema versions", () => {
 
   it("begins at an empty file", () =>
     withFolder(async (folder) => {
-      await mkdir(join(folder, "new"));
-      const path = join(folder, "new", "ledger.db");
+      const path = join(folder, "ledger.db");
       await writeFile(path, "");
-      const ledger = await openSqliteLedger({ path });
-      await accepted(ledger, "a", "hi");
-      await ledger.close();
+      await withLedgerAt({ path }, async (ledger) => {
+        await accepted(ledger, "a", "hi");
+      });
       assert.equal(
         sqlite(path, (db) => db.prepare("PRAGMA user_version").get()?.user_version),
         migrations.length,

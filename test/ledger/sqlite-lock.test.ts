@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { describe, it } from "node:test";
-import { openSqliteLedger } from "../../src/ledger/index.ts";
-import { accepted, admitted, inbound, rejects, withFolder } from "./support.ts";
+import { accepted, admitted, inbound, refuses, rejects, withLedger, withLedgerAt } from "./support.ts";
 
-/** Another program that has begun to write, and holds the database until it is told to end. */
+/** Another program that has begun to write; it holds the database until the returned function is first called. */
 async function lock(path: string): Promise<() => Promise<void>> {
   const program = `
     const { DatabaseSync } = require("node:sqlite");
@@ -47,17 +45,17 @@ class Ticker {
 
 describe("sqlite: a database that another program holds", () => {
   it("delays writes, but neither this thread's timers nor reads", () =>
-    withFolder(async (folder) => {
-      const path = join(folder, "ledger.db");
-      const ledger = await openSqliteLedger({ path });
+    withLedger(async (ledger, path) => {
       const unlock = await lock(path);
       const timer = new Ticker();
       try {
         let done = 0;
-        const writes = Array.from({ length: 20 }, async (_, n) => {
-          await accepted(ledger, "a", `${n}`);
-          done += 1;
-        });
+        const writes = Promise.all(
+          Array.from({ length: 20 }, async (_, n) => {
+            await accepted(ledger, "a", `${n}`);
+            done += 1;
+          }),
+        );
         for (let reads = 0; reads < 150; reads += 1) {
           assert.equal(await ledger.lastSeq(), 0);
           await timer.ticks(1);
@@ -66,52 +64,52 @@ describe("sqlite: a database that another program holds", () => {
         // 150 ticks of 20 ms are 3 s or more; a thread that waits for the lock would not have ticked at all.
         assert.ok(timer.longestGap < 1000, `a timer came ${timer.longestGap} ms late`);
         await unlock();
-        await Promise.all(writes);
+        await writes;
         assert.equal((await ledger.chat("a"))?.open, 20);
       } finally {
         timer.stop();
-        await ledger.close();
+        await unlock();
       }
     }));
 
   it("is given up after the busy limit, and is no loss when it is free again", () =>
-    withFolder(async (folder) => {
-      const path = join(folder, "ledger.db");
-      const ledger = await openSqliteLedger({ path, busyMs: 300 });
-      const unlock = await lock(path);
-      try {
-        const asked = performance.now();
-        const writes = Array.from({ length: 3 }, () => ledger.accept(inbound("a", "hi"), admitted));
-        for (const write of writes) await rejects(write, "storage_busy", new RegExp(path));
-        assert.ok(performance.now() - asked >= 300);
-        assert.equal(await ledger.chat("a"), null);
-        await unlock();
-        await accepted(ledger, "a", "hi");
-        assert.equal((await ledger.chat("a"))?.open, 1);
-      } finally {
-        await ledger.close();
-      }
-    }));
+    withLedger(
+      async (ledger, path) => {
+        const unlock = await lock(path);
+        try {
+          const asked = performance.now();
+          const writes = Array.from({ length: 3 }, () => ledger.accept(inbound("a", "hi"), admitted));
+          for (const write of writes) await rejects(write, "storage_busy", new RegExp(path));
+          assert.ok(performance.now() - asked >= 300);
+          assert.equal(await ledger.chat("a"), null);
+          await unlock();
+          await accepted(ledger, "a", "hi");
+          assert.equal((await ledger.chat("a"))?.open, 1);
+        } finally {
+          await unlock();
+        }
+      },
+      { busyMs: 300 },
+    ));
 
   it("is waited for when the ledger is opened, up to the same limit", () =>
-    withFolder(async (folder) => {
-      const path = join(folder, "ledger.db");
-      await (await openSqliteLedger({ path })).close();
+    withLedger(async (first, path) => {
+      await first.close();
       const unlock = await lock(path);
       const timer = new Ticker();
       try {
-        await rejects(openSqliteLedger({ path, busyMs: 100 }), "storage_busy", new RegExp(path));
+        await refuses({ path, busyMs: 100 }, "storage_busy", new RegExp(path));
         let open = false;
-        const opening = openSqliteLedger({ path }).then((ledger) => {
+        const opened = withLedgerAt({ path }, async () => {
           open = true;
-          return ledger;
         });
         await timer.ticks(25);
         assert.equal(open, false);
         await unlock();
-        await (await opening).close();
+        await opened;
       } finally {
         timer.stop();
+        await unlock();
       }
     }));
 });

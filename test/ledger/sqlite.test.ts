@@ -4,20 +4,40 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import type { Worker } from "node:worker_threads";
 import { openSqliteLedger } from "../../src/ledger/index.ts";
 import { describeLedger } from "./contract.ts";
-import { accepted, admitted, inbound, rejects, withFolder } from "./support.ts";
+import { accepted, admitted, inbound, rejects, withFolder, withLedger } from "./support.ts";
 
 describeLedger("sqlite", async () => {
   const folder = await mkdtemp(join(tmpdir(), "switchboard-ledger-"));
+  const path = join(folder, "ledger.db");
   return {
-    open: () => openSqliteLedger({ path: join(folder, "ledger.db") }),
-    remove: () => rm(folder, { recursive: true }),
+    open: () => openSqliteLedger({ path }),
+    async remove() {
+      checkRows(path);
+      await rm(folder, { recursive: true });
+    },
   };
 });
+
+/** After each of the contract's tests: what must hold of the rows, and no call shows. */
+function checkRows(path: string): void {
+  const db = new DatabaseSync(path);
+  try {
+    assert.deepEqual(db.prepare("PRAGMA integrity_check").all().map(Object.values), [["ok"]]);
+    assert.deepEqual(db.prepare("PRAGMA foreign_key_check").all(), []);
+    const wrongTries = db.prepare(`
+      SELECT * FROM messages m JOIN tries t ON t.message_id = m.id
+      WHERE t.outcome IS NULL AND m.status <> 'sent' OR t.outcome = 'answered' AND m.status <> 'answered'`);
+    assert.deepEqual(wrongTries.all(), []);
+  } finally {
+    db.close();
+  }
+}
 
 /** Commits in a write-ahead log since it was last begun anew: frames that say how large the database is after them. */
 async function commitsIn(wal: string): Promise<number> {
@@ -34,55 +54,44 @@ async function commitsIn(wal: string): Promise<number> {
 
 describe("sqlite: group commit", () => {
   it("lets accepts that come together share a commit", () =>
-    withFolder(async (folder) => {
-      const path = join(folder, "ledger.db");
-      const ledger = await openSqliteLedger({ path });
-      try {
-        const before = await commitsIn(`${path}-wal`);
-        for (let n = 0; n < 10; n += 1) await accepted(ledger, "a", `${n}`);
-        const alone = (await commitsIn(`${path}-wal`)) - before;
-        assert.equal(alone, 10, "one after the other, each has its own");
+    withLedger(async (ledger, path) => {
+      const before = await commitsIn(`${path}-wal`);
+      for (let n = 0; n < 10; n += 1) await accepted(ledger, "a", `${n}`);
+      const alone = (await commitsIn(`${path}-wal`)) - before;
+      assert.equal(alone, 10, "one after the other, each has its own");
 
-        let told = 0;
-        ledger.onCommit(() => {
-          told += 1;
-        });
-        await Promise.all(
-          Array.from({ length: 64 }, async (_, caller) => {
-            for (let n = 0; n < 4; n += 1) await accepted(ledger, `chat ${caller % 8}`, `${n}`);
-          }),
-        );
-        const together = (await commitsIn(`${path}-wal`)) - before - alone;
-        assert.ok(together >= 4 && together < 64, `256 accepts took ${together} commits`);
-        assert.equal(told, together, "listeners are called once for each commit");
-      } finally {
-        await ledger.close();
-      }
+      let told = 0;
+      ledger.onCommit(() => {
+        told += 1;
+      });
+      await Promise.all(
+        Array.from({ length: 64 }, async (_, caller) => {
+          for (let n = 0; n < 4; n += 1) await accepted(ledger, `chat ${caller % 8}`, `${n}`);
+        }),
+      );
+      const together = (await commitsIn(`${path}-wal`)) - before - alone;
+      assert.ok(together >= 4 && together < 64, `256 accepts took ${together} commits`);
+      assert.equal(told, together, "listeners are called once for each commit");
     }));
 
   it("undoes a write that fails by itself, alone", () =>
-    withFolder(async (folder) => {
-      const ledger = await openSqliteLedger({ path: join(folder, "ledger.db") });
-      try {
-        const first = await accepted(ledger, "a", "1");
-        const results = await Promise.allSettled([
-          accepted(ledger, "a", "2"),
-          // Names a new chat before it finds that the id is taken: both must go.
-          ledger.accept(inbound("b", "3", { id: first.id }), admitted),
-          accepted(ledger, "a", "4"),
-        ]);
-        assert.deepEqual(
-          results.map((result) => result.status),
-          ["fulfilled", "rejected", "fulfilled"],
-        );
-        assert.equal(await ledger.chat("b"), null);
-        assert.deepEqual(
-          (await ledger.history("a", 0, 10)).map((entry) => entry.text),
-          ["1", "2", "4"],
-        );
-      } finally {
-        await ledger.close();
-      }
+    withLedger(async (ledger) => {
+      const first = await accepted(ledger, "a", "1");
+      const results = await Promise.allSettled([
+        accepted(ledger, "a", "2"),
+        // Names a new chat before it finds that the id is taken: both must go.
+        ledger.accept(inbound("b", "3", { id: first.id }), admitted),
+        accepted(ledger, "a", "4"),
+      ]);
+      assert.deepEqual(
+        results.map((result) => result.status),
+        ["fulfilled", "rejected", "fulfilled"],
+      );
+      assert.equal(await ledger.chat("b"), null);
+      assert.deepEqual(
+        (await ledger.history("a", 0, 10)).map((entry) => entry.text),
+        ["1", "2", "4"],
+      );
     }));
 });
 
@@ -104,21 +113,16 @@ describe("sqlite: the worker", () => {
     }));
 
   it("is not reached by what is no plain data, and nobody else's call is lost for it", () =>
-    withFolder(async (folder) => {
-      const ledger = await openSqliteLedger({ path: join(folder, "ledger.db") });
-      try {
-        const bad = inbound("a", "bad");
-        Object.assign(bad, { route: () => {} });
-        const [refused, message] = await Promise.allSettled([
-          ledger.accept(bad, admitted),
-          accepted(ledger, "a", "good"),
-        ]);
-        assert.equal(message.status, "fulfilled");
-        assert.equal(refused.status, "rejected");
-        await rejects(Promise.reject(refused.reason), "invalid", /plain data/);
-      } finally {
-        await ledger.close();
-      }
+    withLedger(async (ledger) => {
+      const bad = inbound("a", "bad");
+      Object.assign(bad, { route: () => {} });
+      const [refused, message] = await Promise.allSettled([
+        ledger.accept(bad, admitted),
+        accepted(ledger, "a", "good"),
+      ]);
+      assert.equal(message.status, "fulfilled");
+      assert.equal(refused.status, "rejected");
+      await rejects(Promise.reject(refused.reason), "invalid", /plain data/);
     }));
 
   it("does not lose a batch to a listener that throws, and lets the process end when closed", () =>

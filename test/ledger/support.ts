@@ -15,7 +15,9 @@ import {
   type LedgerErrorCode,
   type LedgerEvent,
   type Message,
+  openSqliteLedger,
   type Session,
+  type SqliteOptions,
   type TurnEnd,
 } from "../../src/ledger/index.ts";
 
@@ -27,6 +29,26 @@ export async function withFolder(body: (folder: string) => Promise<void>): Promi
     await body(folder);
   } finally {
     await rm(folder, { recursive: true });
+  }
+}
+
+/** An open ledger in a folder of its own. */
+export function withLedger(
+  body: (ledger: Ledger, path: string) => Promise<void>,
+  options: Omit<SqliteOptions, "path"> = {},
+): Promise<void> {
+  return withFolder((folder) => withLedgerAt({ ...options, path: join(folder, "ledger.db") }, body));
+}
+
+export async function withLedgerAt(
+  options: SqliteOptions,
+  body: (ledger: Ledger, path: string) => Promise<void>,
+): Promise<void> {
+  const ledger = await openSqliteLedger(options);
+  try {
+    await body(ledger, options.path);
+  } finally {
+    await ledger.close();
   }
 }
 
@@ -115,6 +137,15 @@ export async function rejects(call: Promise<unknown>, code: LedgerErrorCode, tex
     if (text !== undefined) assert.match(error.message, text);
     return true;
   });
+}
+
+/** A ledger that must not open. */
+export function refuses(options: SqliteOptions, code: LedgerErrorCode, text: RegExp): Promise<void> {
+  return rejects(
+    withLedgerAt(options, async () => {}),
+    code,
+    text,
+  );
 }
 
 /** All committed events, by as many pages as it takes. */

@@ -26,9 +26,14 @@ export function script(model: OfflineModel, text: string, ...steps: Step[]): () 
 }
 
 /** What people say in a turn of their own; what was folded into a running one is not looked for. */
-function wordsIn(body: MessagesRequest, turn: Turn): string[] {
-  if (turn.role !== "user" || blocksOf(turn).some(({ type }) => type === "tool_result")) return [];
-  return parts({ ...body, messages: [turn] }).flatMap((part) => (part.kind === "message" ? part.text : []));
+function wordsIn(body: MessagesRequest, { role, ...turn }: Turn): string[] {
+  if (role !== "user") return [];
+  const content = blocksOf({ role, ...turn }).filter(
+    ({ type, text }) => type === "text" && !text?.startsWith("<system-reminder>"),
+  );
+  return parts({ ...body, messages: [{ role, content }] }).flatMap((part) =>
+    part.kind === "message" ? part.text : [],
+  );
 }
 
 /** The messages that the request is to be answered for, without contact facts. */
@@ -61,8 +66,11 @@ export function toolResult({ body }: RecordedRequest): ToolResult {
 
 /** The names of the tools that the model may call. */
 export function toolsIn({ body }: RecordedRequest): string[] {
-  if (!Array.isArray(body.tools)) return [];
-  return body.tools.map((tool: { name: string }) => tool.name).sort();
+  const tools: unknown[] = Array.isArray(body.tools) ? body.tools : [];
+  return tools
+    .flatMap((tool) => (typeof tool === "object" && tool !== null && "name" in tool ? String(tool.name) : []))
+    .filter((name) => name !== "DeferredToolPlaceholder") // The CLI's own: it does nothing.
+    .sort();
 }
 
 export function blocksOf({ content }: Turn) {

@@ -4,9 +4,9 @@
  * Switchboard fails it.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parseConfig } from "../../src/config.ts";
 import type { ChatView, InboundInput, MessageView, ReplyView, Switchboard } from "../../src/index.ts";
 import { createLogger, silent } from "../../src/log.ts";
@@ -178,6 +178,12 @@ export class Rig {
 
   claudes(): ProcessInfo[] {
     return this.processes().filter(isClaude);
+  }
+
+  /** Whether the chat's transcript on disk holds the message. */
+  async inTranscript({ chatId, id }: { chatId: string; id: string }): Promise<boolean> {
+    const projects = join(dirname(await this.workFolder(chatId)), "claude", "projects");
+    return globSync(join(projects, "*", "*.jsonl")).some((file) => readFileSync(file, "utf8").includes(id));
   }
 
   // Files

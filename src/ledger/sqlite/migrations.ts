@@ -138,6 +138,7 @@ export const migrations: readonly string[] = [
     CHECK ((ended_at IS NULL) = (outcome IS NULL))
   ) STRICT;
   CREATE INDEX turns_of_chat ON turns (chat_id);
+  CREATE INDEX turns_open ON turns (chat_id) WHERE ended_at IS NULL;
 
   CREATE TABLE turn_messages (
     turn INTEGER NOT NULL REFERENCES turns,

@@ -5,7 +5,9 @@
 
 import { type Lease, LedgerError } from "../ledger.ts";
 import type { Database } from "./database.ts";
+import { endLeftProcesses } from "./processes.ts";
 import type { Writes } from "./protocol.ts";
+import { endLeftTurns } from "./turns.ts";
 
 export function createOwnershipWrites(db: Database): Pick<Writes, "acquire" | "release"> {
   return {
@@ -17,6 +19,8 @@ export function createOwnershipWrites(db: Database): Pick<Writes, "acquire" | "r
       if (db.run("UPDATE chats SET owner = ?, epoch = ? WHERE chat_id = ?", hostId, epoch, chatId) === 0) {
         throw new LedgerError("invalid", `There is no chat ${chatId} to acquire.`);
       }
+      endLeftTurns(db, chatId);
+      endLeftProcesses(db, "session started anew", chatId);
       return { epoch };
     },
 

@@ -53,12 +53,12 @@ export function createProcessWrites(
   };
 }
 
-/** At opening: the processes that a daemon before this one did not live to record the end of. */
-export function endLeftProcesses(db: Database): void {
-  const left = db.all<Pick<ProcessRow, "generation" | "chat_id">>(
-    "SELECT generation, chat_id FROM processes WHERE ended_at IS NULL ORDER BY generation",
-  );
-  for (const { generation, chat_id: chatId } of left) end(db, chatId, generation, "daemon ended");
+/** Processes whose end nobody lived to record: of all chats, or of one. */
+export function endLeftProcesses(db: Database, reason: string, chatId: string | null): void {
+  const running = "SELECT generation, chat_id FROM processes WHERE ended_at IS NULL";
+  type Left = Pick<ProcessRow, "generation" | "chat_id">;
+  const left = chatId === null ? db.all<Left>(running) : db.all<Left>(`${running} AND chat_id = ?`, chatId);
+  for (const { generation, chat_id } of left) end(db, chat_id, generation, reason);
 }
 
 function end(db: Database, chatId: string, generation: number, reason: string): void {

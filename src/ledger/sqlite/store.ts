@@ -8,7 +8,7 @@ import { createProcessWrites, endLeftProcesses } from "./processes.ts";
 import type { Reads, Writes } from "./protocol.ts";
 import { createReads } from "./reads.ts";
 import { createSessionWrites } from "./sessions.ts";
-import { createTurnWrites } from "./turns.ts";
+import { createTurnWrites, endLeftTurns } from "./turns.ts";
 
 export function createStore(db: Database): { reads: Reads; writes: Writes } {
   return {
@@ -28,6 +28,7 @@ export function createStore(db: Database): { reads: Reads; writes: Writes } {
 export function takeOver(db: Database): void {
   db.transaction(() => {
     endAllLeases(db);
-    endLeftProcesses(db);
+    endLeftTurns(db, null);
+    endLeftProcesses(db, "daemon ended", null);
   });
 }

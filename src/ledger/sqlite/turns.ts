@@ -83,6 +83,22 @@ export function createTurnWrites(
   };
 }
 
+/**
+ * Turns whose end nobody lived to record: of all chats, or of one. Their messages stay open, for the recovery to
+ * decide about.
+ */
+export function endLeftTurns(db: Database, chatId: string | null): void {
+  const at = Date.now();
+  const running = "SELECT number, id, chat_id FROM turns WHERE ended_at IS NULL";
+  type Left = { number: number; id: string; chat_id: string };
+  const left = chatId === null ? db.all<Left>(running) : db.all<Left>(`${running} AND chat_id = ?`, chatId);
+  for (const { number, id, chat_id } of left) {
+    const messageIds = turnMembers(db, number);
+    db.run("UPDATE turns SET outcome = 'failed', ended_at = ? WHERE number = ?", at, number);
+    appendEvent(db, at, chat_id, { type: "turn", turnId: id, state: "failed", messageIds });
+  }
+}
+
 /** Those of the messages that were no members yet, in the order given. */
 function addMembers(db: Database, chatId: string, turn: number, messageIds: readonly string[]): string[] {
   const members = turnMembers(db, turn);

@@ -11,7 +11,8 @@ export function acceptingPromises(promise: PromiseTest): void {
     });
     const acceptance = await ledger.accept(given, admitted);
     assert.ok(acceptance.kind === "accepted");
-    const { message } = acceptance;
+    const { message, contact } = acceptance;
+    assert.deepEqual(contact, { name: null, tier: "family", group: false });
     assert.deepEqual(message, {
       id: given.id,
       externalId: "x1",

@@ -82,6 +82,22 @@ export function followingPromises(promise: PromiseTest): void {
     await events.return();
   });
 
+  promise("what is committed while a page is on its way is told", async (ledger) => {
+    await acceptMany(ledger, "a", 3);
+    const { watching } = watched(ledger);
+    const slow: typeof watching = {
+      onCommit: watching.onCommit,
+      async changes(after, options) {
+        const page = await ledger.changes(after, options);
+        await acceptMany(ledger, "a", 2);
+        return page;
+      },
+    };
+    const events = follow(slow, { after: 0, signal: never });
+    assert.deepEqual(await take(events, 6), await allEvents(ledger));
+    await events.return();
+  });
+
   promise("one chat's events are told alone, past and to come", async (ledger) => {
     await acceptMany(ledger, "a", 3);
     await acceptMany(ledger, "b", 3);

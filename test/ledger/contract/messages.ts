@@ -14,6 +14,11 @@ export function messagesPromises(promise: PromiseTest): void {
       { messageId: first.id, sdkUuid: "u1" },
     ]);
     await ledger.requeue(lease, [second.id]);
+    const [, requeued] = await ledger.openMessages("a");
+    assert.deepEqual(
+      requeued?.tries.map((one) => one.outcome),
+      ["lost"],
+    );
     await ledger.charge(lease, generation, [{ messageId: second.id, sdkUuid: "u3" }]);
     const open = await ledger.openMessages("a");
     assert.deepEqual(

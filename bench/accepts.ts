@@ -1,0 +1,121 @@
+/**
+ * Durable accepts per second: each is on disk (fsync) when it is acknowledged. At the ledger's port, over HTTP against
+ * the real daemon, and the same rows by plain SQLite; slice by slice in turn, so that all meet the same machine.
+ */
+
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { admitted } from "../src/contacts/tiers.ts";
+import { type Ledger, openSqliteLedger } from "../src/ledger/index.ts";
+import { drive, type Throughput } from "./callers.ts";
+import { startAcceptingDaemon } from "./daemon.ts";
+import { openPlainSqlite, type PlainSqlite } from "./plain.ts";
+import { compared, type Row, rateRow } from "./report.ts";
+import type { Run } from "./run.ts";
+import { chatsInTurn, sampleChats, sampleText } from "./sample.ts";
+
+export interface AcceptsPlan {
+  /** How often each contender has its turn, after one that does not count. */
+  rounds: number;
+  /** How long a turn is, in ms. */
+  sliceMs: number;
+}
+
+const callerCounts = [1, 16, 256];
+const transactionSizes = [1, 256];
+
+interface Contender {
+  measure: string;
+  name: string;
+  /** Messages that each sample stands for. */
+  messages: number;
+  slice(): Promise<Throughput>;
+}
+
+export async function measureAccepts({ rounds, sliceMs }: AcceptsPlan, run: Run): Promise<Row[]> {
+  await using closing = new AsyncDisposableStack();
+  run.say("durable accepts: opening a ledger, plain SQLite, and a daemon with a full house");
+  const daemon = await startAcceptingDaemon(join(run.folder, "accepting"), closing, run.signal);
+  const ledger = await openSqliteLedger({ path: join(run.folder, "ledger.db") });
+  closing.defer(() => ledger.close());
+  const sqlite = openPlainSqlite(join(run.folder, "plain.db"), sampleChats);
+  closing.defer(() => sqlite.close());
+  await Promise.all(sampleChats.map((chatId) => ledger.putContact(chatId, { tier: "family" }, chatId)));
+
+  const load = { forMs: sliceMs, signal: run.signal };
+  const acceptAtPort = acceptAt(ledger);
+  const rivals: Contender[] = transactionSizes.map((messages) => ({
+    measure: "the same rows, one writer",
+    name: `plain SQLite, transactions of ${messages}`,
+    messages,
+    slice: async () => writeFor(sqlite, messages, sliceMs),
+  }));
+  const ours: Contender[] = callerCounts.flatMap((callers) => {
+    const measure = `durable accepts, ${callers} ${callers === 1 ? "caller" : "callers"}`;
+    return [
+      {
+        measure,
+        name: "Switchboard, ledger port",
+        messages: 1,
+        slice: () => drive(acceptAtPort, { ...load, callers }),
+      },
+      {
+        measure,
+        name: "Switchboard, HTTP",
+        messages: 1,
+        slice: () => drive(daemon.accept, { ...load, callers }),
+      },
+    ];
+  });
+
+  const contenders = [...rivals, ...ours].map((contender) => ({ ...contender, slices: [] as Throughput[] }));
+  for (let round = 0; round <= rounds; round++) {
+    run.say(`durable accepts: round ${round} of ${rounds}${round === 0 ? " (warm-up)" : ""}`);
+    for (const { slice, slices } of contenders) {
+      run.signal.throwIfAborted();
+      const throughput = await slice();
+      if (round > 0) slices.push(throughput);
+    }
+  }
+
+  const rows = contenders.map(({ measure, name, messages, slices }) => {
+    const samples = slices.flatMap((slice) => slice.samples);
+    const seconds = slices.reduce((sum, slice) => sum + slice.seconds, 0);
+    return rateRow(measure, name, samples, (samples.length * messages) / seconds);
+  });
+  const [single, batched, ...accepting] = rows;
+  if (single === undefined || batched === undefined) throw new Error("plain SQLite was not measured");
+  return [
+    ...accepting.map((row) => compared(row, { "transactions of 1": single, "transactions of 256": batched })),
+    single,
+    batched,
+  ];
+}
+
+function acceptAt(ledger: Ledger): () => Promise<void> {
+  const nextChat = chatsInTurn();
+  return async () => {
+    const chatId = nextChat();
+    const acceptance = await ledger.accept(
+      {
+        id: randomUUID(),
+        chatId,
+        externalId: randomUUID(),
+        text: sampleText,
+        sender: null,
+        route: null,
+        contact: {},
+        sessionNameBase: chatId,
+      },
+      admitted,
+    );
+    if (acceptance.kind !== "accepted") throw new Error(`a message was not accepted: ${acceptance.kind}`);
+  };
+}
+
+function writeFor(sqlite: PlainSqlite, messages: number, forMs: number): Throughput {
+  const samples: number[] = [];
+  const begun = performance.now();
+  while (performance.now() - begun < forMs) samples.push(sqlite.write(messages));
+  return { samples, seconds: (performance.now() - begun) / 1000 };
+}

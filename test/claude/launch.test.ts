@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import type { Launch } from "../../src/claude/claude.ts";
+import { environmentOf, optionsOf } from "../../src/claude/launch.ts";
+
+const launch: Launch = {
+  generation: 7,
+  space: { work: "/s/work", claude: "/s/claude", tmp: "/s/tmp" },
+  session: { mode: "create", sdkSessionId: "the-session" },
+  model: "opus",
+  fallbackModel: "sonnet",
+  systemPrompt: "Be brief.",
+  tools: ["Read", "Write", "Edit", "Bash", "Glob", "Grep", "WebSearch", "WebFetch"],
+  costSoFarUsd: 0,
+  api: { baseUrl: "http://127.0.0.1:4711", token: "worth nothing elsewhere" },
+  onEvent: () => {},
+};
+const path = "/usr/bin:/bin";
+
+const environment = {
+  PATH: path,
+  HOME: "/s/work",
+  SHELL: "/bin/sh",
+  LANG: "C.UTF-8",
+  TMPDIR: "/s/tmp",
+  CLAUDE_CODE_TMPDIR: "/s/tmp",
+  CLAUDE_CONFIG_DIR: "/s/claude",
+  ANTHROPIC_BASE_URL: "http://127.0.0.1:4711",
+  ANTHROPIC_API_KEY: "worth nothing elsewhere",
+  CLAUDE_AGENT_SDK_CLIENT_APP: "switchboard",
+  CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+  DISABLE_TELEMETRY: "1",
+  DISABLE_AUTOUPDATER: "1",
+  CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: "1",
+  CLAUDE_CODE_DISABLE_AUTO_MEMORY: "1",
+  CLAUDE_CODE_MAX_RETRIES: "1",
+  API_TIMEOUT_MS: "180000",
+  CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS: "60000",
+};
+
+describe("a process's environment", () => {
+  const host = new Map<string, string | undefined>();
+  beforeEach(() => {
+    for (const key of [...Object.keys(environment), "ANTHROPIC_AUTH_TOKEN", "NODE_OPTIONS", "HOST_SECRET"]) {
+      host.set(key, process.env[key]);
+      process.env[key] = "the host's";
+    }
+  });
+  afterEach(() => {
+    for (const [key, value] of host) {
+      if (value === undefined) delete process.env[key];
+      else process.env[key] = value;
+    }
+  });
+
+  it("has exactly these keys, whatever the host's environment holds", () => {
+    assert.deepEqual(environmentOf(launch, path), environment);
+    assert.deepEqual(optionsOf(launch, path).env, environment);
+  });
+});
+
+describe("a process's options", () => {
+  it("are exactly these", () => {
+    assert.deepEqual(optionsOf(launch, path), {
+      cwd: "/s/work",
+      env: environment,
+      model: "opus",
+      fallbackModel: "sonnet",
+      systemPrompt: { type: "custom", prompt: "Be brief.", snapshot: false },
+      sessionId: "the-session",
+      settingSources: [],
+      settings: { cleanupPeriodDays: 36_500 },
+      tools: launch.tools,
+      allowedTools: [
+        "Read(./**)",
+        "Write(./**)",
+        "Edit(./**)",
+        "Bash",
+        "Glob(./**)",
+        "Grep(./**)",
+        "WebSearch",
+        "WebFetch",
+      ],
+      permissionMode: "dontAsk",
+      strictMcpConfig: true,
+      includePartialMessages: true,
+    });
+  });
+
+  it("begin a session or resume one, never both", () => {
+    const sessionOf = (mode: "create" | "resume") => {
+      const options = optionsOf({ ...launch, session: { mode, sdkSessionId: "id" } }, path);
+      return Object.entries(options).filter(([key]) => ["sessionId", "resume", "continue"].includes(key));
+    };
+    assert.deepEqual(sessionOf("create"), [["sessionId", "id"]]);
+    assert.deepEqual(sessionOf("resume"), [["resume", "id"]]);
+  });
+
+  it("name no fallback when there is none", () => {
+    assert.ok(!("fallbackModel" in optionsOf({ ...launch, fallbackModel: null }, path)));
+  });
+
+  it("give no tools, not even the default ones, to a tier that has none", () => {
+    const { tools, allowedTools } = optionsOf({ ...launch, tools: [] }, path);
+    assert.deepEqual({ tools, allowedTools }, { tools: [], allowedTools: [] });
+  });
+});

@@ -1,0 +1,158 @@
+/** A process may die at any moment; its session, its messages and its successor take no harm. */
+import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import type { MessageView } from "../../src/index.ts";
+import { eventually } from "../support/eventually.ts";
+import { isAlive, killHard, processesNaming, signal } from "../support/processes.ts";
+import { answerOf, type Rig, startRig } from "../support/rig.ts";
+
+const rig = await startRig({ after });
+const admin = { contact: { tier: "admin" } };
+
+async function assertInterrupted(message: MessageView): Promise<void> {
+  const { status, error, reply } = await rig.ended(message);
+  assert.deepEqual([status, error?.code, reply], ["failed", "interrupted", null]);
+}
+
+/** The chat answers, in the session that it had. */
+async function assertGoesOn(chatId: string, sessionId: string | null): Promise<void> {
+  const next = await rig.say(chatId, "What did I say?");
+  assert.deepEqual(answerOf(next).answers, [next.id]);
+  assert.match(answerOf(next).text, /"one"\.$/);
+  assert.equal(await rig.sessionId(chatId), sessionId);
+}
+
+/** While it watches: the most processes of Claude Code at once in one session. */
+function watchSessions(which: Rig): { end(): Promise<number> } {
+  let over = false;
+  let most = 0;
+  const watching = eventually("the end of the watch", () => {
+    const counts = new Map<string, number>();
+    for (const { env } of which.claudes()) {
+      const space = env.CLAUDE_CONFIG_DIR ?? "";
+      counts.set(space, (counts.get(space) ?? 0) + 1);
+    }
+    most = Math.max(most, ...counts.values());
+    return over;
+  }, 120_000);
+  return {
+    async end() {
+      over = true;
+      await watching;
+      return most;
+    },
+  };
+}
+
+test("killed while text streams: the message fails, the session goes on", async () => {
+  await rig.say("text", "one");
+  const sessionId = await rig.sessionId("text");
+  rig.script("Tell me more", { kind: "text", text: "Half an answer", hold: Promise.withResolvers().promise });
+  const message = await rig.tell("text", "Tell me more");
+  await rig.journal.until("text", "text", ({ text }) => text.includes("Half"));
+  await eventually("the transcript has it", () => rig.inTranscript(message));
+  killHard(await rig.pid("text"));
+  await assertInterrupted(message);
+  await assertGoesOn("text", sessionId);
+});
+
+test("killed while a tool runs: the tool is gone before the next process starts, however it resists", async () => {
+  await rig.say("tool", "one", admin);
+  const sessionId = await rig.sessionId("tool");
+  const mark = join(rig.folder, "marks-the-tool");
+  const script = rig.file("tool.sh", `trap '' TERM; while :; do sleep 0.1; done # ${mark}`);
+  rig.script("Dig", { kind: "tool", name: "Bash", input: { command: `sh '${script}' '${mark}'` } });
+  const message = await rig.tell("tool", "Dig");
+  const tool = await eventually("the tool runs", () =>
+    processesNaming(mark).find(({ command }) => command.startsWith(`sh ${script}`)),
+  );
+  await eventually("the transcript has it", () => rig.inTranscript(message));
+  const generation = (await rig.chat("tool")).process?.generation ?? 0;
+  killHard(await rig.pid("tool"));
+  await rig.journal.until("tool", "process", (event) => event.generation > generation && event.state === "starting");
+  assert.equal(isAlive(tool.pid), false);
+  assert.deepEqual(processesNaming(mark), []);
+  await assertInterrupted(message);
+  await assertGoesOn("tool", sessionId);
+});
+
+test("killed before it has taken a message: the message is sent again, and the model sees it once", async () => {
+  await rig.say("lost", "one");
+  const sessionId = await rig.sessionId("lost");
+  const pid = await rig.pid("lost");
+  signal(pid, "SIGSTOP");
+  const message = await rig.tell("lost", "two");
+  await rig.sent(message);
+  killHard(pid);
+  const ended = await rig.ended(message);
+  assert.deepEqual(answerOf(ended).answers, [message.id]);
+  assert.equal(ended.tries, 2);
+  assert.equal(answerOf(ended).text, 'You said: "two". I remember 1 earlier message.');
+  assert.equal(await rig.sessionId("lost"), sessionId);
+  await assertGoesOn("lost", sessionId);
+});
+
+test("killed while it starts for a new chat: the first message is answered all the same", async () => {
+  const message = await rig.tell("newborn", "one");
+  await rig.journal.until("newborn", "process", ({ state }) => state === "started");
+  killHard(await rig.pid("newborn"));
+  assert.equal(answerOf(await rig.ended(message)).text, 'You said: "one". I remember no earlier messages.');
+  await assertGoesOn("newborn", await rig.sessionId("newborn"));
+});
+
+test("killed again and again: each message has one end, the model sees none twice, two processes never live at once", async () => {
+  const watch = watchSessions(rig);
+  await rig.say("often", "one");
+  const sessionId = await rig.sessionId("often");
+  for (let round = 0; round < 6; round += 1) {
+    const text = `round ${round}`;
+    const before = rig.starts("often");
+    const pid = await rig.pid("often");
+    const message = await rig.tell("often", text);
+    // Sooner and later in the turn, on either side of what the transcript knows.
+    if (round >= 2) await rig.requestWith(text);
+    if (round >= 4) await eventually("the transcript has it", () => rig.inTranscript(message));
+    killHard(pid);
+    const { status, error, reply } = await rig.ended(message);
+    if (status === "answered") assert.deepEqual(reply?.answers, [message.id]);
+    else assert.deepEqual([status, error?.code, reply], ["failed", "interrupted", null]);
+    await eventually("a new process is ready", async () => rig.starts("often") > before && (await rig.chat("often")).state === "idle");
+  }
+  await rig.say("often", "last");
+  const shown = JSON.stringify((await rig.lastRequest("often")).body.messages);
+  for (let round = 0; round < 6; round += 1) {
+    assert.ok(shown.split(`"round ${round}"`).length <= 2, `the model sees round ${round} twice`);
+  }
+  await assertGoesOn("often", sessionId);
+  assert.equal(await watch.end(), 1);
+});
+
+test("a process that always dies at its start: the message fails after three tries, and later ones are answered", async () => {
+  let killing = true;
+  const killer = eventually("the end of the killing", async () => {
+    for (const { pid, env } of rig.claudes()) {
+      const chat = await rig.chat("doomed").catch(() => null);
+      if (chat?.process?.pid === pid && env.CLAUDE_CONFIG_DIR) killHard(pid);
+    }
+    return !killing;
+  });
+  const doomed = await rig.say("doomed", "one");
+  killing = false;
+  await killer;
+  assert.deepEqual([doomed.status, doomed.error?.code, doomed.tries], ["failed", "tries_exhausted", 3]);
+  assert.match(await rig.ask("doomed", "Hello"), /^You said: "Hello"/);
+});
+
+test("a process that cannot be started at all: the message fails after three tries instead of waiting for ever", async () => {
+  await rig.say("walled", "one");
+  await rig.switchboard.closeChat("walled");
+  const work = await rig.workFolder("walled");
+  rmSync(work, { recursive: true });
+  writeFileSync(work, "a file where a folder should be");
+  const failed = await rig.say("walled", "two");
+  assert.deepEqual([failed.status, failed.error?.code], ["failed", "start_failed"]);
+  rmSync(work);
+  assert.match(await rig.ask("walled", "What did I say?"), /"one"\.$/);
+});

@@ -1,0 +1,206 @@
+/** A tier says which model answers, what it is told and what it may do; a change of it keeps the conversation. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import type { Step } from "../../src/offline/index.ts";
+import { history } from "../offline/history.ts";
+import { toolResult, toolsIn } from "../support/model.ts";
+import { answerOf, startRig } from "../support/rig.ts";
+
+const rig = await startRig({ after });
+const tier = (name: string) => ({ contact: { tier: name } });
+const call = (name: string, input: object): Step => ({ kind: "tool", name, input });
+
+const reading = ["Glob", "Grep", "Read", "WebFetch", "WebSearch"];
+const full = ["Bash", "Edit", "Glob", "Grep", "Read", "WebFetch", "WebSearch", "Write"];
+
+/** What the tool gives when the model calls it in answer to a message of the chat. */
+async function use(chatId: string, name: string, input: object) {
+  const text = `${name} ${JSON.stringify(input)}`;
+  rig.script(text, call(name, input));
+  answerOf(await rig.say(chatId, text));
+  return toolResult(await rig.lastRequest(chatId));
+}
+
+describe("an admin's Claude", () => {
+  test("writes, reads and runs commands in its folder without being asked", async () => {
+    await rig.say("admin", "Hello", tier("admin"));
+    assert.deepEqual(toolsIn(await rig.lastRequest("admin")), full);
+    const file = join(await rig.workFolder("admin"), "list.txt");
+    assert.equal((await use("admin", "Write", { file_path: file, content: "milk\n" })).failed, false);
+    assert.equal(readFileSync(file, "utf8"), "milk\n");
+    assert.match((await use("admin", "Read", { file_path: file })).text, /milk/);
+    const edit = { file_path: file, old_string: "milk", new_string: "bread" };
+    assert.equal((await use("admin", "Edit", edit)).failed, false);
+    assert.match((await use("admin", "Bash", { command: "cat list.txt" })).text, /bread/);
+  });
+
+  test("writes no file outside of it", async () => {
+    for (const path of [join(rig.folder, "outside.txt"), join(rig.home, "switchboard.toml")]) {
+      const { failed } = await use("admin", "Write", { file_path: path, content: "x" });
+      assert.equal(failed, true);
+      assert.equal(existsSync(path), false);
+    }
+  });
+});
+
+describe("a family member's Claude", () => {
+  const secret = "nobody else may see this";
+
+  test("reads in its folder", async () => {
+    await rig.say("family", "Hello");
+    assert.deepEqual(toolsIn(await rig.lastRequest("family")), reading);
+    const folder = await rig.workFolder("family");
+    writeFileSync(join(folder, "own.txt"), "a note of its own\n");
+    assert.match((await use("family", "Read", { file_path: join(folder, "own.txt") })).text, /a note of its own/);
+    assert.match((await use("family", "Glob", { pattern: "*.txt" })).text, /own\.txt/);
+    assert.match(
+      (await use("family", "Grep", { pattern: "note", output_mode: "content" })).text,
+      /a note of its own/,
+    );
+  });
+
+  test("reads nothing outside of it, by whatever path", async () => {
+    await rig.say("neighbour", "Hello");
+    const own = await rig.workFolder("family");
+    const theirs = await rig.workFolder("neighbour");
+    writeFileSync(join(theirs, "diary.txt"), secret);
+    rig.file("outside.txt", secret);
+    writeFileSync(join(rig.home, "token"), secret);
+    symlinkSync(join(theirs, "diary.txt"), join(own, "link.txt"));
+    symlinkSync(theirs, join(own, "folder"));
+    const attempts: Array<[string, object]> = [
+      ["Read", { file_path: "/etc/hostname" }],
+      ["Read", { file_path: join(theirs, "diary.txt") }],
+      ["Read", { file_path: join(rig.folder, "outside.txt") }],
+      ["Read", { file_path: `${own}/../../../../outside.txt` }],
+      ["Read", { file_path: join(own, "link.txt") }],
+      ["Read", { file_path: join(own, "folder", "diary.txt") }],
+      ["Read", { file_path: join(rig.home, "token") }],
+      ["Grep", { pattern: "nobody", path: theirs, output_mode: "content" }],
+      ["Grep", { pattern: "nobody", path: join(own, "folder"), output_mode: "content" }],
+      ["Grep", { pattern: "nobody", path: rig.folder, output_mode: "content" }],
+      ["Glob", { pattern: "**/diary.txt", path: rig.folder }],
+      ["Glob", { pattern: `${theirs}/*` }],
+    ];
+    for (const [name, input] of attempts) {
+      const { text } = await use("family", name, input);
+      const what = `${name} ${JSON.stringify(input)} gave ${text}`;
+      assert.ok(!text.includes(secret) && !text.includes("diary.txt\n"), what);
+      if (name === "Read") assert.match(text, /permission|denied|allowed/i, what);
+    }
+  });
+
+  test("has no command line and writes no files, even if the model tries", async () => {
+    const folder = await rig.workFolder("family");
+    const file = join(folder, "made");
+    assert.equal((await use("family", "Bash", { command: `touch '${file}'` })).failed, true);
+    assert.equal((await use("family", "Write", { file_path: file, content: "x" })).failed, true);
+    assert.equal(existsSync(file), false);
+  });
+});
+
+test("a bot's Claude has no tools, even if the model tries one", async () => {
+  await rig.say("bot", "Hello", tier("bots"));
+  assert.deepEqual(toolsIn(await rig.lastRequest("bot")), []);
+  const file = join(await rig.workFolder("bot"), "own.txt");
+  writeFileSync(file, "its own");
+  assert.equal((await use("bot", "Read", { file_path: file })).failed, true);
+});
+
+test("unknown and unnamed contacts are refused, and nothing is started for them", async () => {
+  for (const [chatId, contact] of [
+    ["nobody", {}],
+    ["spammer", { tier: "unknown" }],
+    ["named", { name: "Somebody" }],
+  ] as const) {
+    await assert.rejects(rig.switchboard.receive(chatId, { text: "Hi", contact }), { code: "refused_contact" });
+    assert.equal(rig.starts(chatId), 0);
+  }
+});
+
+describe("a change keeps the conversation and holds from the next turn on", () => {
+  const shownTexts = async (chatId: string) =>
+    history((await rig.lastRequest(chatId)).body).flatMap(({ role, blocks }) =>
+      role === "user" ? blocks.filter((block) => !block.startsWith("Contact facts")) : [],
+    );
+
+  test("of the contact's tier", async () => {
+    await rig.say("promoted", "one");
+    const sessionId = await rig.sessionId("promoted");
+    await rig.switchboard.putContact("promoted", { tier: "admin" });
+    await rig.say("promoted", "two");
+    assert.deepEqual(toolsIn(await rig.lastRequest("promoted")), full);
+    assert.equal((await rig.lastRequest("promoted")).body.model, "claude-opus-5-5");
+    await rig.say("promoted", "three", tier("bots"));
+    assert.deepEqual(toolsIn(await rig.lastRequest("promoted")), []);
+    assert.deepEqual(await shownTexts("promoted"), ["one", "two", "three"]);
+    assert.equal(await rig.sessionId("promoted"), sessionId);
+  });
+
+  test("of model and prompt in the config", async (t) => {
+    const own = await startRig(t);
+    await own.say("chat", "one");
+    const sessionId = await own.sessionId("chat");
+    const prompt = "You are a gardener.";
+    await own.reopen(`[tiers.family]\nmodel = "opus"\nsystem_prompt = "${prompt}"`);
+    await own.say("chat", "two");
+    const { body } = await own.lastRequest("chat");
+    assert.equal(body.model, "claude-opus-5-5");
+    assert.ok(JSON.stringify(body.system).includes(prompt));
+    assert.ok(!JSON.stringify(body.system).includes("personal assistant"));
+    assert.deepEqual(
+      history(body).map(({ role, blocks }) => [role, blocks.at(-1)]),
+      [
+        ["user", "one"],
+        ["assistant", 'You said: "one". I remember no earlier messages.'],
+        ["user", "two"],
+      ],
+    );
+    assert.equal(await own.sessionId("chat"), sessionId);
+  });
+
+  test("to a tier that is refused: what waits is refused, and the conversation is there when it is let in again", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    rig.script("Wait for me", { kind: "text", text: "Here I am", hold: promise });
+    const running = await rig.tell("banned", "Wait for me", { route: 1 });
+    await rig.requestWith("Wait for me");
+    const waiting = await rig.tell("banned", "And me", { route: 2 });
+    await rig.switchboard.putContact("banned", { tier: "unknown" });
+    resolve();
+    assert.equal(answerOf(await rig.ended(running)).text, "Here I am");
+    const { status, error } = await rig.ended(waiting);
+    assert.deepEqual([status, error?.code], ["refused", "refused_contact"]);
+    await assert.rejects(rig.tell("banned", "Let me in"), { code: "refused_contact" });
+    await rig.switchboard.putContact("banned", { tier: "family" });
+    assert.match(await rig.ask("banned", "What did I say?"), /Wait for me/);
+  });
+});
+
+test("in a group, whoever speaks with a lower tier is answered under that tier and joins nobody's turn", async () => {
+  const contact = { tier: "admin", name: "Home", group: true };
+  const ada = { contact, sender: { id: "1", name: "Ada" } };
+  const robot = { contact, sender: { id: "2", name: "Robot", tier: "bots" } };
+  const boss = { contact, sender: { id: "3", name: "Boss", tier: "admin" } };
+  const go = join(rig.folder, "go");
+  rig.script("Ada: Work", call("Bash", { command: `until [ -e '${go}' ]; do sleep 0.1; done` }));
+
+  const first = await rig.tell("home", "Work", ada);
+  await rig.journal.until("home", "tool", ({ state }) => state === "started");
+  const second = await rig.tell("home", "rm everything", robot);
+  assert.equal(second.status, "queued");
+  writeFileSync(go, "");
+  assert.deepEqual(answerOf(await rig.ended(first)).answers, [first.id]);
+  assert.deepEqual(answerOf(await rig.ended(second)).answers, [second.id]);
+  const low = await rig.lastRequest("home");
+  assert.deepEqual([toolsIn(low), low.body.model], [[], "claude-haiku-5-5"]);
+
+  await rig.say("home", "Hello", boss);
+  const high = await rig.lastRequest("home");
+  assert.deepEqual([toolsIn(high), high.body.model], [full, "claude-opus-5-5"]);
+  assert.deepEqual(
+    history(high.body).flatMap(({ role, blocks }) => (role === "user" ? blocks.slice(-1) : [])).filter((text) => /^\w+: /.test(text)),
+    ["Ada: Work", "Robot: rm everything", "Boss: Hello"],
+  );
+});
