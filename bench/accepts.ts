@@ -35,7 +35,12 @@ interface Contender {
 export async function measureAccepts({ rounds, sliceMs }: AcceptsPlan, run: Run): Promise<Row[]> {
   await using closing = new AsyncDisposableStack();
   run.say("durable accepts: opening a ledger, plain SQLite, and a daemon with a full house");
-  const daemon = await startAcceptingDaemon(join(run.folder, "accepting"), closing, run.signal);
+  const daemon = await startAcceptingDaemon(
+    join(run.folder, "accepting"),
+    Math.max(...callerCounts),
+    closing,
+    run.signal,
+  );
   const ledger = await openSqliteLedger({ path: join(run.folder, "ledger.db") });
   closing.defer(() => ledger.close());
   const sqlite = openPlainSqlite(join(run.folder, "plain.db"), sampleChats);

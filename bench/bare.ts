@@ -66,7 +66,7 @@ export class BareProcess {
   async end(): Promise<void> {
     const child = this.#child;
     this.#query?.close();
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, "exit");
     const patience = setTimeout(() => child.kill("SIGKILL"), 3000);
     await exit;

@@ -8,32 +8,34 @@ import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { Agent, request } from "node:http";
 import { join } from "node:path";
-import { json } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import { Connection } from "./connection.ts";
 import { openModel } from "./model.ts";
 import { orAbort } from "./run.ts";
 import { chatsInTurn, sampleChats, sampleText } from "./sample.ts";
 
 export interface AcceptingDaemon {
-  /** Posts one message; resolves when it is acknowledged. */
-  accept(): Promise<unknown>;
+  /** Posts one message; resolves when it is acknowledged. At most `maxCallers` at a time. */
+  accept(): Promise<void>;
 }
 
+const main = join(import.meta.dirname, "../src/cli/main.ts");
+/** Of a message, what is read here. */
+const answer = z.object({ id: z.string(), waiting: z.object({ for: z.string() }).nullable() });
+
+const tier = "family";
 const config = `[processes]
 max = 1
 # The turn that hangs is not waited for at the end.
 drain_seconds = 0.1
 `;
 
-const tier = "family";
-
-const main = join(import.meta.dirname, "../src/cli/main.ts");
-
 /** What it opens is closed by `closing`. Rejects when `signal` aborts first. */
 export async function startAcceptingDaemon(
   home: string,
+  maxCallers: number,
   closing: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<AcceptingDaemon> {
@@ -41,37 +43,50 @@ export async function startAcceptingDaemon(
   closing.defer(() => model.close());
   const daemon = spawnDaemon(home, model.url);
   closing.defer(() => daemon.end());
-  const client = await orAbort(daemon.ready, signal);
+  const { url, token } = await orAbort(daemon.started, signal);
+  const ask = async (path: string, body?: object): Promise<z.output<typeof answer>> => {
+    const init = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const response = await fetch(url + path, { ...init, headers, signal });
+    if (!response.ok) throw new Error(`${path}: ${response.status}`);
+    return answer.parse(await response.json());
+  };
 
   const holder = { text: `Message ${randomUUID()}`, contact: { tier } };
   const held = model.arrival(holder.text);
-  await client("POST", "/v1/chats/holder/messages", holder);
+  await ask("/v1/chats/holder/messages", holder);
   await orAbort(held, signal);
   const first = { text: sampleText, contact: { tier } };
-  const posted = await Promise.all(
-    sampleChats.map((chatId) => client("POST", `/v1/chats/${chatId}/messages`, first)),
-  );
-  for (const { id } of posted) await orAbort(inLine(client, id), signal);
+  const waiting = await Promise.all(sampleChats.map((chatId) => ask(`/v1/chats/${chatId}/messages`, first)));
+  for (const { id } of waiting) {
+    while ((await ask(`/v1/messages/${id}`)).waiting?.for !== "slot") await sleep(10);
+  }
 
+  const connections = Array.from({ length: maxCallers }, () => new Connection(new URL(url)));
+  closing.defer(() => {
+    for (const connection of connections) connection.close();
+  });
+  const free = [...connections];
   const nextChat = chatsInTurn();
+  const headers = `authorization: Bearer ${token}\r\ncontent-type: application/json\r\n`;
   return {
-    accept: () => client("POST", `/v1/chats/${nextChat()}/messages`, { text: sampleText, id: randomUUID() }),
+    async accept() {
+      const connection = free.pop();
+      if (connection === undefined) throw new Error("more callers than connections");
+      const body = JSON.stringify({ text: sampleText, id: randomUUID() });
+      const status = await connection.post(`/v1/chats/${nextChat()}/messages`, headers, body);
+      if (status !== 202) throw new Error(`a message was answered with ${status}`);
+      free.push(connection);
+    },
   };
 }
 
-async function inLine(client: Client, messageId: string): Promise<void> {
-  while ((await client("GET", `/v1/messages/${messageId}`)).waiting?.for !== "slot") await sleep(20);
+interface Started {
+  url: string;
+  token: string;
 }
 
-interface Answer {
-  id: string;
-  waiting?: { for: string } | null;
-}
-
-/** Rejects when the answer is not one of success. */
-type Client = (method: string, path: string, body?: object) => Promise<Answer>;
-
-function spawnDaemon(home: string, modelUrl: string): { ready: Promise<Client>; end(): Promise<void> } {
+function spawnDaemon(home: string, modelUrl: string): { started: Promise<Started>; end(): Promise<void> } {
   mkdirSync(home);
   writeFileSync(join(home, "switchboard.toml"), config);
   const child = spawn(process.execPath, [main, "start", "--json", "--home", home, "--port", "0"], {
@@ -81,37 +96,16 @@ function spawnDaemon(home: string, modelUrl: string): { ready: Promise<Client>; 
   const exit = once(child, "exit");
   const said = once(child.stdout, "data").then(([line]) => {
     const { url, tokenFile } = JSON.parse(String(line));
-    return clientOf(url, readFileSync(tokenFile, "utf8").trim());
+    return { url, token: readFileSync(tokenFile, "utf8").trim() };
   });
   const ended = exit.then(([code]) => {
-    throw new Error(`the daemon ended with ${code} before it was ready`);
+    throw new Error(`the daemon ended with ${code} before it had started`);
   });
   return {
-    ready: Promise.race([said, ended]),
+    started: Promise.race([said, ended]),
     async end() {
       child.kill("SIGTERM");
       await exit;
     },
   };
-}
-
-/** Node's plain client on connections that are kept: the leanest that a host would use. */
-function clientOf(url: string, token: string): Client {
-  const agent = new Agent({ keepAlive: true, maxSockets: 256 });
-  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-  return (method, path, body) =>
-    new Promise((resolve, reject) => {
-      const asked = request(url + path, { agent, method, headers }, (response) => {
-        const { statusCode = 0 } = response;
-        json(response).then(
-          (answer) =>
-            statusCode < 300
-              ? resolve(answer as Answer)
-              : reject(new Error(`${method} ${path}: ${statusCode}`)),
-          reject,
-        );
-      });
-      asked.once("error", reject);
-      asked.end(body === undefined ? undefined : JSON.stringify(body));
-    });
 }

@@ -12,7 +12,7 @@ import { BareProcess, bareOptions } from "./bare.ts";
 import { type Model, openModel } from "./model.ts";
 import { openPlainSqlite } from "./plain.ts";
 import { compared, latencyRow, type Row } from "./report.ts";
-import { inTurns, type Measure, type Run } from "./run.ts";
+import { hangsAfterMs, inTurns, type Measure, type Run } from "./run.ts";
 
 /** How often each case is measured. */
 export interface LatencyCounts {
@@ -54,7 +54,7 @@ export async function measureLatency(counts: LatencyCounts, run: Run): Promise<R
     const measure = `accept → model request, ${name}`;
     run.say(`${measure}: ${counts[kind]} rounds`);
     const contenders = [ours[kind], bare[kind], commit];
-    await inTurns(warmUp, contenders, run);
+    await inTurns(Math.min(warmUp, counts[kind]), contenders, run);
     const [a = [], b = [], c = []] = await inTurns(counts[kind], contenders, run);
     const theirs = latencyRow(measure, rival, b);
     rows.push(
@@ -73,7 +73,7 @@ function switchboardSide(switchboard: Switchboard, model: Model): Side {
     const begun = performance.now();
     const { message } = await switchboard.receive(chatId, { text, id: randomUUID(), contact: { tier } });
     const ms = (await arrival) - begun;
-    const { status } = await switchboard.settled(message.id, { timeoutMs: 30_000 });
+    const { status } = await switchboard.settled(message.id, { timeoutMs: hangsAfterMs });
     if (status !== "answered") throw new Error(`a message ended as ${status}`);
     return ms;
   };

@@ -8,13 +8,21 @@ export interface Row {
   timings: Timings;
   /** Null where the time of one is what is asked for. */
   perSecond: number | null;
-  /** This row's number through that of others: of medians where `perSecond` is null, else of those. */
-  ratios: Array<{ to: string; value: number }>;
+  /** Against other rows, by `perSecond` or, where that is null, by the median. */
+  comparisons: Comparison[];
+}
+
+export interface Comparison {
+  to: string;
+  /** This row's number through the other's. */
+  ratio: number;
+  /** This row's number less the other's. */
+  difference: number;
 }
 
 /** Samples of durations in ms. */
 export function latencyRow(measure: string, contender: string, samples: readonly number[]): Row {
-  return { measure, contender, timings: timingsOf(samples), perSecond: null, ratios: [] };
+  return { measure, contender, timings: timingsOf(samples), perSecond: null, comparisons: [] };
 }
 
 export function rateRow(
@@ -23,28 +31,37 @@ export function rateRow(
   samples: readonly number[],
   perSecond: number,
 ): Row {
-  return { measure, contender, timings: timingsOf(samples), perSecond, ratios: [] };
+  return { measure, contender, timings: timingsOf(samples), perSecond, comparisons: [] };
 }
 
 export function compared(row: Row, rivals: Readonly<Record<string, Row>>): Row {
-  const ratios = Object.entries(rivals).map(([to, rival]) => ({
+  const number = ({ perSecond, timings }: Row) => perSecond ?? timings.medianMs;
+  const comparisons = Object.entries(rivals).map(([to, rival]) => ({
     to,
-    value: (row.perSecond ?? row.timings.medianMs) / (rival.perSecond ?? rival.timings.medianMs),
+    ratio: number(row) / number(rival),
+    difference: number(row) - number(rival),
   }));
-  return { ...row, ratios };
+  return { ...row, comparisons };
 }
 
-const columns = ["measure", "contender", "n", "median ms", "p99 ms", "per second", "ratio"];
+const columns = ["measure", "contender", "n", "median ms", "p99 ms", "per second", "against"];
 
 export function markdown(rows: readonly Row[]): string {
-  const cells = rows.map(({ measure, contender, timings, perSecond, ratios }, at) => [
+  const cells = rows.map(({ measure, contender, timings, perSecond, comparisons }, at) => [
     measure === rows[at - 1]?.measure ? "" : measure,
     contender,
     String(timings.n),
     digits(timings.medianMs),
     digits(timings.p99Ms),
     perSecond === null ? "" : String(Math.round(perSecond)),
-    ratios.map(({ to, value }) => `${value.toFixed(2)} × ${to}`).join(", "),
+    comparisons
+      .map(({ to, ratio, difference }) => {
+        const times = `${ratio.toFixed(2)} × ${to}`;
+        return perSecond === null
+          ? `${times} (${difference < 0 ? "−" : "+"}${digits(Math.abs(difference))} ms)`
+          : times;
+      })
+      .join(", "),
   ]);
   const line = (row: readonly string[]) => `| ${row.join(" | ")} |`;
   return [line(columns), "|---|---|--:|--:|--:|--:|---|", ...cells.map(line)].join("\n");

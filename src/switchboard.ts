@@ -175,10 +175,13 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       ledger,
       claude: claudeCode({ homeId: id, path: config.path, clock }),
       gateway,
-      pool: new Pool({
-        maxProcesses: processes.max ?? defaultMaxProcesses(),
-        maxStarts: processes.max_starts ?? availableParallelism(),
-      }),
+      pool: new Pool(
+        {
+          maxProcesses: processes.max ?? defaultMaxProcesses(),
+          maxStarts: processes.max_starts ?? availableParallelism(),
+        },
+        clock,
+      ),
       clock,
       log,
       tiers,

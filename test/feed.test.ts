@@ -178,6 +178,8 @@ describe("who follows the feed", { timeout: 20_000 }, () => {
     }
     const latest = feed.follow({ after: seq, chatId: chat });
     await until(latest, "message 3 queued");
+    feed.text(piece(0, "with the next event asked for"));
+    await until(latest, "text with the next event asked for");
     await latest.return();
 
     const abort = new AbortController();

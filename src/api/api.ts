@@ -43,8 +43,6 @@ function maxBodyBytes(textBytes: number): number {
 export function createApi(options: ApiOptions): OpenAPIHono {
   const { switchboard, log, ending, clock = systemClock } = options;
   const app = new OpenAPIHono({
-    // As it was sent: the parameters are decoded once, by the routes.
-    getPath: (request) => new URL(request.url).pathname,
     defaultHook: (result) => {
       if (!result.success) throw inputError(result.error, result.target === "json" ? "body" : result.target);
     },

@@ -27,6 +27,8 @@ export interface End {
 
 export interface Entry {
   readonly message: Message;
+  /** When it came to this session, in ms of the monotonic clock. */
+  readonly since: number;
   phase: Phase;
   /** One for each charged try, the latest last. */
   readonly sdkUuids: string[];
@@ -37,18 +39,18 @@ export interface Entry {
 }
 
 /** An entry for a message that was just accepted. `charged`: its first try was charged with the acceptance. */
-export function acceptedEntry(message: Message, charged: boolean): Entry {
-  return entry(message, charged ? "charged" : "queued", charged ? [message.id] : []);
+export function acceptedEntry(message: Message, charged: boolean, now: number): Entry {
+  return entry(message, now, charged ? "charged" : "queued", charged ? [message.id] : []);
 }
 
 /** An entry for a message that a dead daemon, or a crashed session, left open: a `sent` one was in a process's hands. */
-export function leftEntry(message: Message, tries: readonly Try[]): Entry {
+export function leftEntry(message: Message, tries: readonly Try[], now: number): Entry {
   const uuids = tries.map(({ sdkUuid }) => sdkUuid);
-  return entry(message, message.status === "sent" ? "handed" : "queued", uuids);
+  return entry(message, now, message.status === "sent" ? "handed" : "queued", uuids);
 }
 
-function entry(message: Message, phase: Phase, sdkUuids: string[]): Entry {
-  return { message, phase, sdkUuids, facts: null, stopRequested: false, end: Promise.withResolvers() };
+function entry(message: Message, since: number, phase: Phase, sdkUuids: string[]): Entry {
+  return { message, since, phase, sdkUuids, facts: null, stopRequested: false, end: Promise.withResolvers() };
 }
 
 /** In a process's hands: what becomes of it is no longer ours alone to say. */

@@ -39,7 +39,10 @@ export const livedLongMs = 60_000;
 /** ms. Ten starts at once take 11 s each on two busy cores (measured); one that takes longer than this hangs. */
 export const startLimitMs = 60_000;
 
-/** ms to wait before the next start after so many starts in a row that came to nothing. */
+/**
+ * ms to wait before the next start after so many in a row that came to nothing. Not long: a message's tries are
+ * few, and somebody waits for its end.
+ */
 export function restartDelayMs(deathsInARow: number): number {
-  return deathsInARow === 0 ? 0 : Math.min(30_000, 250 * 4 ** (deathsInARow - 1));
+  return deathsInARow === 0 ? 0 : Math.min(4000, 250 * 4 ** (deathsInARow - 1));
 }

@@ -6,6 +6,8 @@ export class Holds {
   readonly #onHeld: () => Promise<unknown> | undefined;
   readonly #onReleased: () => void;
   readonly #abandoned = Promise.withResolvers<never>();
+  /** Why nothing may begin any more. */
+  #error: Error | null = null;
   #count = 0;
   #free = Promise.withResolvers<void>();
   #actions: Promise<unknown> = Promise.resolve();
@@ -34,7 +36,7 @@ export class Holds {
     try {
       const begun = (async () => {
         await this.#onHeld();
-        return await work();
+        return await this.#begin(work);
       })();
       return await Promise.race([begun, this.#abandoned.promise]);
     } finally {
@@ -50,14 +52,20 @@ export class Holds {
     const earlier = this.#actions;
     const result = this.hold(async () => {
       await earlier;
-      return await work();
+      return await this.#begin(work);
     });
     this.#actions = result.catch(() => {});
     return result;
   }
 
-  /** Nothing that is waited for will come any more: every action under way rejects with `error`. */
+  /** Nothing that is waited for will come any more: every action under way rejects with `error`, and none begins. */
   abandon(error: Error): void {
+    this.#error ??= error;
     this.#abandoned.reject(error);
+  }
+
+  async #begin<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#error !== null) throw this.#error;
+    return await work();
   }
 }

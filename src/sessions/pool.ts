@@ -7,6 +7,8 @@
  * - Starts are costly (about a second of CPU each), so only a few run at once.
  */
 
+import type { Clock } from "../clock.ts";
+
 export interface Tenant {
   readonly chatId: string;
   /** Since when its process is idle, in ms of the monotonic clock; null when it is not. */
@@ -19,21 +21,28 @@ export class Pool {
   readonly slots: Gate;
   readonly starts: Gate;
   readonly #holders = new Set<Tenant>();
-  readonly #waiting: Tenant[] = [];
+  readonly #clock: Clock;
+  readonly #waiting: Array<{ tenant: Tenant; since: number }> = [];
+  /** Idle holders that were asked to close. */
   readonly #yielding = new Set<Tenant>();
+  /** Busy holders that take on nothing more, for somebody who has waited for longer. */
+  readonly #givingWay = new Set<Tenant>();
 
-  constructor(limits: { maxProcesses: number; maxStarts: number }) {
+  constructor(limits: { maxProcesses: number; maxStarts: number }, clock: Clock) {
+    this.#clock = clock;
     this.slots = new Gate(limits.maxProcesses);
     this.starts = new Gate(limits.maxStarts);
   }
 
   /** Resolves to false when `signal` aborts first. */
   async acquire(tenant: Tenant, signal: AbortSignal): Promise<boolean> {
-    this.#waiting.push(tenant);
+    const waiting = { tenant, since: this.#clock.monotonic() };
+    if (this.slots.isFull) this.#waiting.push(waiting);
     const granted = this.slots.enter(signal);
     this.makeRoom();
     const entered = await granted;
-    this.#waiting.splice(this.#waiting.indexOf(tenant), 1);
+    const at = this.#waiting.indexOf(waiting);
+    if (at !== -1) this.#waiting.splice(at, 1);
     if (entered) this.#holders.add(tenant);
     return entered;
   }
@@ -41,6 +50,7 @@ export class Pool {
   release(tenant: Tenant): void {
     if (!this.#holders.delete(tenant)) return;
     this.#yielding.delete(tenant);
+    this.#givingWay.delete(tenant);
     this.slots.leave();
   }
 
@@ -53,9 +63,26 @@ export class Pool {
     }
   }
 
+  /** Whether a holder should make room before it takes on what came at `since`, because somebody has waited for longer. */
+  givesWay(tenant: Tenant, since: number): boolean {
+    const first = this.#waiting[0];
+    if (first === undefined || first.since > since) {
+      this.#givingWay.delete(tenant);
+      return false;
+    }
+    // One for each who waits is enough.
+    const wanted = this.slots.waiting - this.#yielding.size;
+    if (this.#givingWay.has(tenant) || this.#givingWay.size < wanted) this.#givingWay.add(tenant);
+    return this.#givingWay.has(tenant);
+  }
+
+  get isContended(): boolean {
+    return this.slots.waiting > 0;
+  }
+
   /** Place in the line for a slot, from 1; null when not in it. */
   position(tenant: Tenant): number | null {
-    const at = this.#waiting.indexOf(tenant);
+    const at = this.#waiting.findIndex((waiting) => waiting.tenant === tenant);
     return at === -1 ? null : at + 1;
   }
 }
@@ -86,6 +113,10 @@ export class Gate {
 
   get waiting(): number {
     return this.#line.length;
+  }
+
+  get isFull(): boolean {
+    return this.#free === 0;
   }
 
   /** Resolves to true when inside, to false when `signal` aborts first. */

@@ -46,6 +46,8 @@ export interface Over {
   unexpected: boolean;
   /** ms. */
   lived: number;
+  /** Whether it has taken any message. */
+  worked: boolean;
   /** The turn that was cut, with all its members. */
   turn: OpenTurn | null;
 }
@@ -75,6 +77,7 @@ export class Serving {
   #closing: string | null = null;
   #ready = false;
   #startedTooLate = false;
+  #worked = false;
   #failuresInARow = 0;
   /** Of a turn that failed before any message was in it: why, most likely, the process is about to end. */
   #cause: string | null = null;
@@ -217,6 +220,7 @@ export class Serving {
     const entry = this.#hands.get(sdkUuid);
     if (entry === undefined) return;
     entry.phase = "taken";
+    this.#worked = true;
     const { book } = this.#options;
     const messageIds = [entry.message.id];
     if (this.#turn === null) {
@@ -302,6 +306,7 @@ export class Serving {
       stderr,
       unexpected: this.#closing === null || this.#startedTooLate,
       lived: this.#options.clock.monotonic() - this.#begun,
+      worked: this.#worked,
       turn: this.#turn,
     });
   }

@@ -32,7 +32,7 @@ import type { Logger } from "../log.ts";
 import type { ChatState, Waiting } from "../views.ts";
 import { Book } from "./book.ts";
 import { contentOf, factsOf } from "./content.ts";
-import { acceptedEntry, type End, type Entry, leftEntry, nextUuid, unfinished } from "./entry.ts";
+import { acceptedEntry, type End, type Entry, inHand, leftEntry, nextUuid, unfinished } from "./entry.ts";
 import { type Folders, prepareGround, takenIn } from "./ground.ts";
 import { couldJoin, handover } from "./handover.ts";
 import { judge, livedLongMs, pingLimitMs, restartDelayMs } from "./health.ts";
@@ -133,7 +133,8 @@ export class Session implements Tenant {
 
   /** Takes over what an earlier daemon (or a crashed session) left open. */
   adopt(open: ReadonlyArray<{ message: Message; tries: readonly Try[] }>): void {
-    for (const { message, tries } of open) this.#entries.push(leftEntry(message, tries));
+    const now = this.#around.clock.monotonic();
+    for (const { message, tries } of open) this.#entries.push(leftEntry(message, tries, now));
     this.#kick();
   }
 
@@ -144,6 +145,8 @@ export class Session implements Tenant {
   claim({ sender, route, contact }: Pick<Inbound, "sender" | "route" | "contact">): Claim | null {
     const serving = this.#serving;
     if (serving === null || this.#isHeld(serving)) return null;
+    // Somebody waits for a slot: what comes now may have to let them go first.
+    if (this.#around.pool.isContended) return null;
     const { lease, contact: known } = this.#book.known;
     // A changed contact may need another policy, and is a fact to be told.
     if (!changesNothing(contact, known)) return null;
@@ -159,7 +162,7 @@ export class Session implements Tenant {
 
   /** An accepted message. `claim`: under which its first try has been charged with the acceptance. */
   deliver(message: Message, claim: Claim | null): void {
-    const entry = acceptedEntry(message, claim !== null);
+    const entry = acceptedEntry(message, claim !== null, this.#around.clock.monotonic());
     this.#entries.push(entry);
     if (claim !== null && this.#serving?.generation !== claim.generation) this.#takeBack(entry);
     this.#kick();
@@ -344,21 +347,18 @@ export class Session implements Tenant {
       if (policy === undefined || !this.#wanted()) return;
       const { record, name } = book.known;
       const reason = first === undefined ? (this.#wake ?? "restart") : "message";
-      const [{ generation }, ground] = await Promise.all([
-        book.write((ledger, lease) => ledger.beginProcess(lease, record.id, reason)),
-        prepareGround(record, name, folders, this.#log),
-      ]);
-      if (ground.transcript === null && record.sdkSessionId !== null) {
-        const text = "The transcript of this session is not there any more; the conversation begins anew.";
-        this.#log.error({ sessionId: record.id }, text);
-        book.note({ type: "notice", code: "transcript_missing", text });
-      }
-      // Nothing is waited for between here and the spawn: whoever has called it off finds no process later.
-      if (calledOff.aborted) {
-        book.later((ledger, lease) => ledger.processEnded(lease, generation, "not needed any more"));
-        return;
-      }
+      const { generation } = await book.write((ledger, lease) =>
+        ledger.beginProcess(lease, record.id, reason),
+      );
       try {
+        const ground = await prepareGround(record, name, folders, this.#log);
+        if (ground.transcript === null && record.sdkSessionId !== null) this.#transcriptMissing(record);
+        // Nothing is waited for between here and the spawn: whoever has called it off finds no process later.
+        if (calledOff.aborted) {
+          const why = "not needed any more";
+          book.later((ledger, lease) => ledger.processEnded(lease, generation, why));
+          return;
+        }
         const serving = new Serving({
           ...{ generation, policy, ground, book, claude, gateway, clock },
           onReady: () => {
@@ -385,6 +385,12 @@ export class Session implements Tenant {
     }
   }
 
+  #transcriptMissing({ id }: SessionRecord): void {
+    const text = "The transcript of this session is not there any more; the conversation begins anew.";
+    this.#log.error({ sessionId: id }, text);
+    this.#book.note({ type: "notice", code: "transcript_missing", text });
+  }
+
   /** The system did not let us spawn it. After so many times in a row the messages fail instead of waiting for ever. */
   async #startFailed(generation: number, error: unknown): Promise<void> {
     const message = error instanceof Error ? error.message : String(error);
@@ -401,12 +407,12 @@ export class Session implements Tenant {
     });
   }
 
-  #noteDeath({ unexpected, lived, reason, stderr }: Over): void {
+  #noteDeath({ unexpected, lived, worked, reason, stderr }: Over): void {
     if (!unexpected) return;
     this.#log.warn({ reason, stderr }, "the process ended unexpectedly");
-    this.#deaths = lived > livedLongMs ? 1 : this.#deaths + 1;
+    this.#deaths = worked || lived > livedLongMs ? 1 : this.#deaths + 1;
     // Started anew before it is asked for, but not at somebody else's cost and not for ever.
-    if (this.#deaths <= maxTries && this.#around.pool.slots.waiting === 0) this.#wake = "replacement";
+    if (this.#deaths <= maxTries && !this.#around.pool.isContended) this.#wake = "replacement";
   }
 
   /**
@@ -444,11 +450,24 @@ export class Session implements Tenant {
     const serving = this.#serving;
     if (serving === null || this.#isHeld(serving)) return;
     this.#refuseUnwelcome();
+    if (this.#givesWay(serving)) return;
     const next = handover(this.#entries, (sender) => this.#policyOf(sender) === serving.policy);
     for (const entry of next.handOver) this.#handOver(serving, entry);
     if (next.charge.length > 0) this.#charge(serving, next.charge);
     if (next.otherPolicy) serving.close("the next message needs another policy");
     this.#noteIdle(serving);
+  }
+
+  /**
+   * When another chat has waited for a slot since before our next message came, that chat is first: nothing more is
+   * handed over, and when nothing is in hand any more the process makes room. Else a chat that never stops writing
+   * would keep its slot for ever.
+   */
+  #givesWay(serving: Serving): boolean {
+    const next = this.#entries.find((entry) => !inHand(entry));
+    if (next?.phase !== "queued" || !this.#around.pool.givesWay(this, next.since)) return false;
+    if (!serving.hasHands) serving.close("its slot is needed");
+    return true;
   }
 
   #charge(serving: Serving, entries: readonly Entry[]): void {

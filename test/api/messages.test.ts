@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
+import fc from "fast-check";
+import { chatIdSchema } from "../../src/contacts/inbound.ts";
 import { SwitchboardError } from "../../src/errors.ts";
 import type { Logger } from "../../src/log.ts";
 import { silent } from "../../src/log.ts";
@@ -30,6 +32,21 @@ describe("messages over HTTP", () => {
     assert.equal(body.status, "queued");
     assert.equal(headers.get("cache-control"), "no-store");
     assert.deepEqual((await face.call("GET", `/v1/messages/${body.id}`)).body, body);
+  });
+
+  it("gets every chat id as it is, whatever a URL makes of its characters", async () => {
+    const special = fc.constantFrom(..."%/\\?#&+ ;:@=.é😀", "..", "%2F", "%25", "%zz", "%F0%9F");
+    const ids = fc
+      .array(fc.oneof(special, fc.string({ unit: "binary", maxLength: 3 })), { minLength: 1, maxLength: 8 })
+      .map((parts) => parts.join(""))
+      .filter((id) => chatIdSchema.safeParse(id).success);
+    await fc.assert(
+      fc.asyncProperty(ids, async (id) => {
+        const { status, body } = await send({ text: "Hello" }, "", encodeURIComponent(id));
+        assert.deepEqual([status, body.chatId], [202, id]);
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it("shows the same external id again as it stands, and refuses it with another text", async () => {

@@ -105,7 +105,8 @@ describe("reset and undo", () => {
   test("what was told before a reset is told again after it, and not again after the undo", async () => {
     const contact = { tier: "family", name: "Ada" };
     const facts = async (chatId: string) =>
-      JSON.stringify((await rig.lastRequest(chatId)).body.messages).split("Contact facts from Switchboard").length - 1;
+      JSON.stringify((await rig.lastRequest(chatId)).body.messages).split("Contact facts from Switchboard")
+        .length - 1;
     await rig.say("facts", "one", { contact });
     await rig.switchboard.reset("facts");
     await rig.say("facts", "two", { contact });

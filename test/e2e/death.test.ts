@@ -28,15 +28,19 @@ async function assertGoesOn(chatId: string, sessionId: string | null): Promise<v
 function watchSessions(which: Rig): { end(): Promise<number> } {
   let over = false;
   let most = 0;
-  const watching = eventually("the end of the watch", () => {
-    const counts = new Map<string, number>();
-    for (const { env } of which.claudes()) {
-      const space = env.CLAUDE_CONFIG_DIR ?? "";
-      counts.set(space, (counts.get(space) ?? 0) + 1);
-    }
-    most = Math.max(most, ...counts.values());
-    return over;
-  }, 120_000);
+  const watching = eventually(
+    "the end of the watch",
+    () => {
+      const counts = new Map<string, number>();
+      for (const { env } of which.claudes()) {
+        const space = env.CLAUDE_CONFIG_DIR ?? "";
+        counts.set(space, (counts.get(space) ?? 0) + 1);
+      }
+      most = Math.max(most, ...counts.values());
+      return over;
+    },
+    120_000,
+  );
   return {
     async end() {
       over = true;
@@ -52,7 +56,7 @@ test("killed while text streams: the message fails, the session goes on", async 
   rig.script("Tell me more", { kind: "text", text: "Half an answer", hold: Promise.withResolvers().promise });
   const message = await rig.tell("text", "Tell me more");
   await rig.journal.until("text", "text", ({ text }) => text.includes("Half"));
-  await eventually("the transcript has it", () => rig.inTranscript(message));
+  await rig.inTranscript(message);
   killHard(await rig.pid("text"));
   await assertInterrupted(message);
   await assertGoesOn("text", sessionId);
@@ -68,10 +72,14 @@ test("killed while a tool runs: the tool is gone before the next process starts,
   const tool = await eventually("the tool runs", () =>
     processesNaming(mark).find(({ command }) => command.startsWith(`sh ${script}`)),
   );
-  await eventually("the transcript has it", () => rig.inTranscript(message));
+  await rig.inTranscript(message);
   const generation = (await rig.chat("tool")).process?.generation ?? 0;
   killHard(await rig.pid("tool"));
-  await rig.journal.until("tool", "process", (event) => event.generation > generation && event.state === "starting");
+  await rig.journal.until(
+    "tool",
+    "process",
+    (event) => event.generation > generation && event.state === "starting",
+  );
   assert.equal(isAlive(tool.pid), false);
   assert.deepEqual(processesNaming(mark), []);
   await assertInterrupted(message);
@@ -113,12 +121,15 @@ test("killed again and again: each message has one end, the model sees none twic
     const message = await rig.tell("often", text);
     // Sooner and later in the turn, on either side of what the transcript knows.
     if (round >= 2) await rig.requestWith(text);
-    if (round >= 4) await eventually("the transcript has it", () => rig.inTranscript(message));
+    if (round >= 4) await rig.inTranscript(message);
     killHard(pid);
     const { status, error, reply } = await rig.ended(message);
     if (status === "answered") assert.deepEqual(reply?.answers, [message.id]);
     else assert.deepEqual([status, error?.code, reply], ["failed", "interrupted", null]);
-    await eventually("a new process is ready", async () => rig.starts("often") > before && (await rig.chat("often")).state === "idle");
+    await eventually(
+      "a new process is ready",
+      async () => rig.starts("often") > before && (await rig.chat("often")).state === "idle",
+    );
   }
   await rig.say("often", "last");
   const shown = JSON.stringify((await rig.lastRequest("often")).body.messages);

@@ -20,7 +20,10 @@ const refusal: Step = { kind: "text", text: "I would rather", stopReason: "refus
 describe("a turn that fails ends its message with a code, makes no reply, and the next message is answered", () => {
   const failures: Record<string, { steps: Step[]; code: string }> = {
     "a malformed request": { steps: [error(400, "invalid_request_error")], code: "unknown" },
-    "a credential that is refused": { steps: [error(401, "authentication_error")], code: "authentication_failed" },
+    "a credential that is refused": {
+      steps: [error(401, "authentication_error")],
+      code: "authentication_failed",
+    },
     "no permission": { steps: [error(403, "permission_error")], code: "authentication_failed" },
     "no such model": { steps: [error(404, "not_found_error")], code: "model_not_found" },
     "a rate limit": { steps: [error(429, "rate_limit_error")], code: "rate_limit" },
@@ -28,7 +31,10 @@ describe("a turn that fails ends its message with a code, makes no reply, and th
     "an overloaded API": { steps: [error(529, "overloaded_error")], code: "server_error" },
     "a refusal, twice": { steps: [refusal, refusal], code: "invalid_request" },
     "a connection that is reset at once": { steps: [{ kind: "reset" }], code: "server_error" },
-    "a connection that is reset in mid-stream": { steps: [{ kind: "reset", afterText: "Half a" }], code: "server_error" },
+    "a connection that is reset in mid-stream": {
+      steps: [{ kind: "reset", afterText: "Half a" }],
+      code: "server_error",
+    },
     "an API that breaks after a tool": {
       steps: [
         { kind: "tool", name: "Glob", input: { pattern: "*" }, textBefore: "Let me look." },

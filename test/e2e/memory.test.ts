@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { history } from "../offline/history.ts";
-import { killHard } from "../support/processes.ts";
 import { eventually } from "../support/eventually.ts";
+import { killHard } from "../support/processes.ts";
 import { type Rig, startRig } from "../support/rig.ts";
 
 const rig = await startRig({ after });

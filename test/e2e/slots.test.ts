@@ -58,7 +58,10 @@ test("with one slot the others wait in order, say so, and are served as it becom
   const order = ["second", "third", "fourth"].map(
     (chatId) => rig.journal.of(chatId, "reply")[0]?.seq ?? Number.NaN,
   );
-  assert.deepEqual(order, order.toSorted((a, b) => a - b));
+  assert.deepEqual(
+    order,
+    order.toSorted((a, b) => a - b),
+  );
   assert.equal(await watch.end(), 1);
 });
 
@@ -124,6 +127,9 @@ test("six chats share two slots, and all are answered from their own memory", as
   const chats = Array.from({ length: 6 }, (_, i) => `chat ${i}`);
   await Promise.all(chats.map((chatId) => rig.say(chatId, `I am in ${chatId}`)));
   const answers = await Promise.all(chats.map((chatId) => rig.ask(chatId, "What did I say?")));
-  assert.deepEqual(answers, chats.map((chatId) => `You said, newest first: "I am in ${chatId}".`));
+  assert.deepEqual(
+    answers,
+    chats.map((chatId) => `You said, newest first: "I am in ${chatId}".`),
+  );
   assert.ok((await watch.end()) <= 2);
 });

@@ -9,9 +9,7 @@ const contact = { tier: "family" };
 
 test("ten first messages at once start one process and are all answered, in their order", async () => {
   const texts = Array.from({ length: 10 }, (_, i) => `message ${i}`);
-  const receipts = await Promise.all(
-    texts.map((text) => rig.switchboard.receive("many", { text, contact })),
-  );
+  const receipts = await Promise.all(texts.map((text) => rig.switchboard.receive("many", { text, contact })));
   const replies = new Map<string, string[]>();
   for (const { message } of receipts) {
     const reply = answerOf(await rig.ended(message));
@@ -19,7 +17,13 @@ test("ten first messages at once start one process and are all answered, in thei
   }
   assert.deepEqual([...replies.values()].flat().sort(), receipts.map(({ message }) => message.id).sort());
   assert.equal(rig.starts("many"), 1);
-  assert.equal(await rig.ask("many", "What did I say?"), `You said, newest first: ${texts.reverse().map((text) => `"${text}"`).join(", ")}.`);
+  assert.equal(
+    await rig.ask("many", "What did I say?"),
+    `You said, newest first: ${texts
+      .reverse()
+      .map((text) => `"${text}"`)
+      .join(", ")}.`,
+  );
 });
 
 test("two chats start side by side", async () => {

@@ -75,7 +75,10 @@ test("three messages that wait for the end of a turn share the next one and its 
   assert.deepEqual(answerOf(await rig.ended(first)).answers, [first.id]);
   const replies = await Promise.all(later.map(async (message) => answerOf(await rig.ended(message))));
   assert.equal(new Set(replies.map(({ id }) => id)).size, 1);
-  assert.deepEqual(replies[0]?.answers, later.map(({ id }) => id));
+  assert.deepEqual(
+    replies[0]?.answers,
+    later.map(({ id }) => id),
+  );
   assert.deepEqual(open(await rig.lastRequest("count")), ["faster", "louder", "again"]);
 });
 
@@ -98,7 +101,10 @@ test("in a group the speaker's name stands before the text", async () => {
   assert.deepEqual(
     history((await rig.lastRequest("group")).body).map(({ blocks }) => blocks),
     [
-      ['Contact facts from Switchboard: {"name":"The Bridge Club","tier":"family","kind":"group"}', "Ada: I deal"],
+      [
+        'Contact facts from Switchboard: {"name":"The Bridge Club","tier":"family","kind":"group"}',
+        "Ada: I deal",
+      ],
       ['You said: "Ada: I deal". I remember no earlier messages.'],
       ["Ben: I pass"],
     ],

@@ -32,7 +32,9 @@ async function said(chatId: string): Promise<string[]> {
   const { body } = await rig.lastRequest(chatId);
   return body.messages
     .filter(({ role }) => role === "user")
-    .flatMap(({ content }) => (typeof content === "string" ? content : content.map(({ text }) => text ?? "")));
+    .flatMap(({ content }) =>
+      typeof content === "string" ? content : content.map(({ text }) => text ?? ""),
+    );
 }
 
 describe("as a message of its own", () => {
@@ -62,10 +64,7 @@ describe("as a message of its own", () => {
 });
 
 test("as the first message of a chat", async () => {
-  assert.equal(
-    await rig.ask("first", "/clear"),
-    'You said: "/clear". I remember no earlier messages.',
-  );
+  assert.equal(await rig.ask("first", "/clear"), 'You said: "/clear". I remember no earlier messages.');
   assert.equal(await rig.ask("first", "What did I say?"), 'You said, newest first: "/clear".');
 });
 

@@ -53,7 +53,10 @@ describe("a family member's Claude", () => {
     assert.deepEqual(toolsIn(await rig.lastRequest("family")), reading);
     const folder = await rig.workFolder("family");
     writeFileSync(join(folder, "own.txt"), "a note of its own\n");
-    assert.match((await use("family", "Read", { file_path: join(folder, "own.txt") })).text, /a note of its own/);
+    assert.match(
+      (await use("family", "Read", { file_path: join(folder, "own.txt") })).text,
+      /a note of its own/,
+    );
     assert.match((await use("family", "Glob", { pattern: "*.txt" })).text, /own\.txt/);
     assert.match(
       (await use("family", "Grep", { pattern: "note", output_mode: "content" })).text,
@@ -115,7 +118,9 @@ test("unknown and unnamed contacts are refused, and nothing is started for them"
     ["spammer", { tier: "unknown" }],
     ["named", { name: "Somebody" }],
   ] as const) {
-    await assert.rejects(rig.switchboard.receive(chatId, { text: "Hi", contact }), { code: "refused_contact" });
+    await assert.rejects(rig.switchboard.receive(chatId, { text: "Hi", contact }), {
+      code: "refused_contact",
+    });
     assert.equal(rig.starts(chatId), 0);
   }
 });
@@ -200,7 +205,9 @@ test("in a group, whoever speaks with a lower tier is answered under that tier a
   const high = await rig.lastRequest("home");
   assert.deepEqual([toolsIn(high), high.body.model], [full, "claude-opus-5-5"]);
   assert.deepEqual(
-    history(high.body).flatMap(({ role, blocks }) => (role === "user" ? blocks.slice(-1) : [])).filter((text) => /^\w+: /.test(text)),
+    history(high.body)
+      .flatMap(({ role, blocks }) => (role === "user" ? blocks.slice(-1) : []))
+      .filter((text) => /^\w+: /.test(text)),
     ["Ada: Work", "Robot: rm everything", "Boss: Hello"],
   );
 });

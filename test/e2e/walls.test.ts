@@ -55,9 +55,13 @@ test("its tools have no more", async () => {
   assert.match(text, /^HOME=/m);
   for (const secret of [process.env.HOST_SECRET, credential]) assert.ok(!text.includes(String(secret)));
   // What the CLI and the shell set for a command, besides what they were given.
-  const own = /^(CLAUDE\w*|CLAUDECODE|COREPACK_\w+|GIT_EDITOR|AI_AGENT|NoDefaultCurrentDirectoryInExePath|OLDPWD|PWD|SHLVL|_)$/;
+  const own =
+    /^(CLAUDE\w*|CLAUDECODE|COREPACK_\w+|GIT_EDITOR|AI_AGENT|NoDefaultCurrentDirectoryInExePath|OLDPWD|PWD|SHLVL|_)$/;
   const names = text.split("\n").map((line) => line.split("=", 1)[0] ?? "");
-  assert.deepEqual(names.filter((name) => !expected.includes(name) && !own.test(name)), []);
+  assert.deepEqual(
+    names.filter((name) => !expected.includes(name) && !own.test(name)),
+    [],
+  );
 });
 
 test("the real credential reaches the model's API, and the process has a key of its own", async () => {
@@ -86,10 +90,17 @@ test("the key of a process is worth nothing when the process is gone", async () 
 
 test("each session has folders of its own, which only the daemon's user may enter", async () => {
   await rig.say("ben", "Hello again");
-  const spaces = await Promise.all(["ada", "ben"].map(async (chatId) => dirname(await rig.workFolder(chatId))));
+  const spaces = await Promise.all(
+    ["ada", "ben"].map(async (chatId) => dirname(await rig.workFolder(chatId))),
+  );
   assert.notEqual(spaces[0], spaces[1]);
   for (const space of spaces) {
-    for (const folder of [rig.home, dirname(space), space, ...["work", "claude", "tmp"].map((name) => join(space, name))]) {
+    for (const folder of [
+      rig.home,
+      dirname(space),
+      space,
+      ...["work", "claude", "tmp"].map((name) => join(space, name)),
+    ]) {
       assert.equal((statSync(folder).mode & 0o777).toString(8), "700", folder);
     }
   }

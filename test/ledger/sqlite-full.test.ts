@@ -61,7 +61,7 @@ describe("sqlite: no room", () => {
       });
     }));
 
-  it("is met by the whole batch, as SQLite advises: a transaction is not trusted after it", () =>
+  it("is met by a whole batch together, when SQLite gives up its transaction", () =>
     withLedger(
       async (ledger) => {
         const results = [text, text.repeat(200), text].map((one) =>

@@ -116,7 +116,8 @@ describe("sqlite: statements", () => {
         explained += 1;
         for (const { detail } of connection.prepare(`EXPLAIN QUERY PLAN ${sql}`).all()) {
           // The indexes of running processes and turns hold only those: to walk them is to find them.
-          if (/^SCAN (processes|turns) USING INDEX (processes_running|turns_open)$/.test(String(detail))) continue;
+          if (/^SCAN (processes|turns) USING INDEX (processes_running|turns_open)$/.test(String(detail)))
+            continue;
           if (/^SCAN|TEMP B-TREE/.test(String(detail))) walks.push(`${detail}: ${sql}`);
         }
       }

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Try } from "../../src/ledger/index.ts";
-import { currentUuid, inHand, newEntry, nextUuid, type Phase, unfinished } from "../../src/sessions/entry.ts";
+import {
+  acceptedEntry,
+  currentUuid,
+  inHand,
+  leftEntry,
+  nextUuid,
+  type Phase,
+  unfinished,
+} from "../../src/sessions/entry.ts";
 import { message } from "./message.ts";
 
 function tryOf(n: number, sdkUuid: string): Try {
@@ -9,13 +17,22 @@ function tryOf(n: number, sdkUuid: string): Try {
 }
 
 describe("a message on its way through a session", () => {
-  it("begins queued, or charged when the ledger says that it was sent", () => {
-    assert.equal(newEntry(message()).phase, "queued");
-    assert.equal(newEntry(message({ status: "sent" }), [tryOf(1, "a")]).phase, "charged");
+  it("begins queued, or charged under its own id when its first try came with the acceptance", () => {
+    const queued = acceptedEntry(message(), false);
+    assert.deepEqual([queued.phase, queued.sdkUuids], ["queued", []]);
+    const charged = acceptedEntry(message({ status: "sent" }), true);
+    assert.deepEqual([charged.phase, charged.sdkUuids], ["charged", [message().id]]);
+  });
+
+  it("that was left open was in a process's hands if it was sent, with the uuids of all its tries", () => {
+    const sent = leftEntry(message({ status: "sent" }), [tryOf(1, message().id), tryOf(2, "b")]);
+    assert.deepEqual([sent.phase, sent.sdkUuids], ["handed", [message().id, "b"]]);
+    const queued = leftEntry(message(), [tryOf(1, message().id)]);
+    assert.deepEqual([queued.phase, queued.sdkUuids], ["queued", [message().id]]);
   });
 
   it("bears its own id in its first try, and a new uuid in each later one: a process swallows what it knows", () => {
-    const entry = newEntry(message());
+    const entry = acceptedEntry(message(), false);
     assert.equal(nextUuid(entry), message().id);
     const uuids = new Set<string>();
     for (let n = 1; n <= 3; n++) {
@@ -28,21 +45,19 @@ describe("a message on its way through a session", () => {
     assert.equal(uuids.size, 3);
   });
 
-  it("keeps the uuids of tries that an earlier daemon made", () => {
-    const entry = newEntry(message({ status: "sent" }), [tryOf(1, message().id), tryOf(2, "b")]);
-    assert.equal(currentUuid(entry), "b");
+  it("never bears the uuid of a try that an earlier daemon made", () => {
+    const entry = leftEntry(message(), [tryOf(1, message().id)]);
     assert.notEqual(nextUuid(entry), message().id);
   });
 
   it("is in the process's hands from the handing over on", () => {
-    const entry = newEntry(message());
-    const phases: Phase[] = ["queued", "charging", "charged", "handed", "taken"];
-    const inside = phases.filter((phase) => inHand(Object.assign(entry, { phase })));
+    const phases: Phase[] = ["queued", "pending", "charged", "handed", "taken"];
+    const inside = phases.filter((phase) => inHand({ ...acceptedEntry(message(), false), phase }));
     assert.deepEqual(inside, ["handed", "taken"]);
   });
 
   it("is told to recovery with all of its uuids and whether it was to be stopped", () => {
-    const entry = newEntry(message({ status: "sent" }), [tryOf(1, "a"), tryOf(2, "b")]);
+    const entry = leftEntry(message({ status: "sent" }), [tryOf(1, "a"), tryOf(2, "b")]);
     entry.stopRequested = true;
     assert.deepEqual(unfinished(entry), {
       messageId: message().id,

@@ -3,7 +3,10 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { ClaudeEvent } from "../../src/claude/index.ts";
 import type { Ending } from "../../src/ledger/index.ts";
+import { acceptedEntry } from "../../src/sessions/entry.ts";
 import { cutTurn, endingsAfter, endingsOf, outcomeOf } from "../../src/sessions/outcome.ts";
+import { OpenTurn } from "../../src/sessions/turn.ts";
+import { message } from "./message.ts";
 
 const turn = { sdkSessionId: "s", usage: { inputTokens: 1, outputTokens: 1, costUsd: 0 } };
 const answer: ClaudeEvent & { type: "done" } = { type: "done", text: "Hello", ...turn };
@@ -75,13 +78,15 @@ describe("the outcome of a turn", () => {
   });
 
   it("is never `answered` when its process is gone, even if all its messages are sent again", () => {
-    assert.equal(cutTurn("t", ["a"], []).outcome, "failed");
-    assert.equal(cutTurn("t", ["a"], [stopped]).outcome, "stopped");
+    assert.equal(cutTurn(new OpenTurn(), []).outcome, "failed");
+    assert.equal(cutTurn(new OpenTurn(), [stopped]).outcome, "stopped");
   });
 
   it("that was cut has no reply, proves nothing and costs nothing that we know of", () => {
-    assert.deepEqual(cutTurn("t", ["waiting", "again"], [lost]), {
-      turnId: "t",
+    const turn = new OpenTurn();
+    for (const id of ["waiting", "again"]) turn.members.push(acceptedEntry(message({ id }), true));
+    assert.deepEqual(cutTurn(turn, [lost]), {
+      turnId: turn.id,
       outcome: "failed",
       messageIds: ["waiting", "again"],
       endings: [lost],

@@ -56,9 +56,7 @@ export interface ToolResult {
 
 /** What the last tool call gave to the model. */
 export function toolResult({ body }: RecordedRequest): ToolResult {
-  const result = body.messages
-    .flatMap(blocksOf)
-    .findLast(({ type }) => type === "tool_result");
+  const result = body.messages.flatMap(blocksOf).findLast(({ type }) => type === "tool_result");
   if (result === undefined) throw new Error("the request holds no tool result");
   const { content, is_error } = result;
   return { text: typeof content === "string" ? content : JSON.stringify(content), failed: is_error === true };

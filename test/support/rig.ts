@@ -4,9 +4,9 @@
  * Switchboard fails it.
  */
 import assert from "node:assert/strict";
-import { globSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { parseConfig } from "../../src/config.ts";
 import type { ChatView, InboundInput, MessageView, ReplyView, Switchboard } from "../../src/index.ts";
 import { createLogger, silent } from "../../src/log.ts";
@@ -16,6 +16,7 @@ import { eventually, patienceMs } from "./eventually.ts";
 import { Journal } from "./journal.ts";
 import { requestWith, script } from "./model.ts";
 import { isClaude, killHard, type ProcessInfo, processesOf } from "./processes.ts";
+import { inTranscript } from "./transcript.ts";
 
 /** What ends with a test (`t`), a suite or a file (`{ after }` of node:test). */
 export interface Scope {
@@ -124,7 +125,11 @@ export class Rig {
 
   /** Resolves when the message is on its way into its process. */
   async sent({ chatId, id }: { chatId: string; id: string }): Promise<void> {
-    await this.journal.until(chatId, "message", ({ message }) => message.id === id && message.status === "sent");
+    await this.journal.until(
+      chatId,
+      "message",
+      ({ message }) => message.id === id && message.status === "sent",
+    );
   }
 
   chat(chatId: string): Promise<ChatView> {
@@ -150,7 +155,9 @@ export class Rig {
     const sessionId = await this.sessionId(chatId);
     return this.model
       .requests()
-      .filter(({ kind, headers }) => kind === "messages" && headers["x-claude-code-session-id"] === sessionId);
+      .filter(
+        ({ kind, headers }) => kind === "messages" && headers["x-claude-code-session-id"] === sessionId,
+      );
   }
 
   async lastRequest(chatId: string): Promise<RecordedRequest> {
@@ -180,10 +187,9 @@ export class Rig {
     return this.processes().filter(isClaude);
   }
 
-  /** Whether the chat's transcript on disk holds the message. */
-  async inTranscript({ chatId, id }: { chatId: string; id: string }): Promise<boolean> {
-    const projects = join(dirname(await this.workFolder(chatId)), "claude", "projects");
-    return globSync(join(projects, "*", "*.jsonl")).some((file) => readFileSync(file, "utf8").includes(id));
+  /** Resolves when the message stands in its session's transcript on disk. */
+  async inTranscript({ id }: { id: string }): Promise<void> {
+    await eventually("the transcript has the message", () => inTranscript(this.home, id));
   }
 
   // Files

@@ -6,7 +6,7 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { LedgerError } from "../ledger.ts";
-import { failureOf, fullText, isDamage, isStorageFailure } from "./failure.ts";
+import { failureOf, fullText, isDamage } from "./failure.ts";
 import { applicationId, migrations } from "./migrations.ts";
 import type { SqliteOptions } from "./protocol.ts";
 
@@ -147,8 +147,8 @@ function inspect(path: string, busyMs: number): void {
       const reason = error instanceof Error ? error.message : String(error);
       throw new LedgerError("corrupt", foreignText(path, `is damaged or is no database (${reason})`));
     }
-    // What only hinders reading (a log to recover first) is for the writing connection to solve or to report.
-    if (!isStorageFailure(error)) throw error;
+    if (error instanceof LedgerError) throw error;
+    // What else hinders reading (a journal to recover first) is for the writing connection to solve or to report.
   } finally {
     connection?.close();
   }

@@ -5,29 +5,11 @@ import { LedgerError } from "../ledger.ts";
 /** Primary result codes of SQLite. */
 const code = {
   busy: 5,
-  nomem: 7,
-  readonly: 8,
-  ioerr: 10,
   corrupt: 11,
   full: 13,
-  cantopen: 14,
-  protocol: 15,
   constraint: 19,
   notadb: 26,
 } as const;
-
-/** Failures of the storage and not of one statement: SQLite may have rolled back the whole transaction. */
-const storageCodes = new Set<number | null>([
-  code.busy,
-  code.nomem,
-  code.readonly,
-  code.ioerr,
-  code.corrupt,
-  code.full,
-  code.cantopen,
-  code.protocol,
-  code.notadb,
-]);
 
 /** The primary result code; null for what is no error of SQLite. */
 function sqliteCode(error: unknown): number | null {
@@ -37,10 +19,6 @@ function sqliteCode(error: unknown): number | null {
 
 export function isBusy(error: unknown): boolean {
   return sqliteCode(error) === code.busy;
-}
-
-export function isStorageFailure(error: unknown): boolean {
-  return storageCodes.has(sqliteCode(error));
 }
 
 export function isDamage(error: unknown): boolean {

@@ -3,7 +3,7 @@
  * transaction, then the reads, then answer all at once. While a commit waits for the disk the next batch gathers, so
  * the cost of a sync is shared by as many writes as came meanwhile, and a lone one never waits for company.
  *
- * Nothing is answered before the commit. A write that fails by itself is undone alone; when the storage fails, the
+ * Nothing is answered before the commit. A write that fails by itself is undone alone; when the commit fails, the
  * whole batch is. While another program holds the database the writes stay queued and reads go on being served.
  */
 
@@ -11,7 +11,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "
 import type { LedgerEvent } from "../ledger.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { lastEventSeq, readEvents } from "./events.ts";
-import { failureOf, isBusy, isStorageFailure } from "./failure.ts";
+import { failureOf, isBusy } from "./failure.ts";
 import type {
   Answer,
   Call,
@@ -106,7 +106,7 @@ class LedgerWorker {
     }
   }
 
-  /** Undoes what fails by itself; throws when the storage failed. */
+  /** Undoes what fails by itself; throws when SQLite has given up the whole transaction, as it does on a full disk. */
   #writeAlone(call: Call): Answer {
     this.#db.run("SAVEPOINT one");
     try {
@@ -114,7 +114,7 @@ class LedgerWorker {
       this.#db.run("RELEASE one");
       return { id: call.id, value };
     } catch (error) {
-      if (isStorageFailure(error) || !this.#db.inTransaction) throw error;
+      if (!this.#db.inTransaction) throw error;
       this.#db.run("ROLLBACK TO one");
       this.#db.run("RELEASE one");
       return this.#failed(call, error);

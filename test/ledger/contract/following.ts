@@ -38,7 +38,8 @@ async function take(events: AsyncGenerator<LedgerEvent>, count: number): Promise
   return taken;
 }
 
-const never = new AbortController().signal;
+/** For a reader that does not end by itself: it fails instead of waiting for ever. */
+const deadline = () => AbortSignal.timeout(60_000);
 
 export function followingPromises(promise: PromiseTest): void {
   promise("what was and what comes is told without gap or double", async (ledger) => {
@@ -47,7 +48,7 @@ export function followingPromises(promise: PromiseTest): void {
     const writing = (async () => {
       for (let round = 0; round < 20; round += 1) await acceptMany(ledger, "b", 10);
     })();
-    const events = await take(follow(ledger, { after: 10, signal: never }), before + 201 - 10);
+    const events = await take(follow(ledger, { after: 10, signal: deadline() }), before + 201 - 10);
     await writing;
     assert.deepEqual(events, await allEvents(ledger, 10));
   });
@@ -55,7 +56,7 @@ export function followingPromises(promise: PromiseTest): void {
   promise("a reader that keeps up is served without reading the ledger again", async (ledger) => {
     await acceptMany(ledger, "a", 3);
     const { seen, watching } = watched(ledger);
-    const events = follow(watching, { after: 0, signal: never });
+    const events = follow(watching, { after: 0, signal: deadline() });
     await take(events, 4);
     for (let n = 0; n < 10; n += 1) {
       const next = take(events, 1);
@@ -69,7 +70,7 @@ export function followingPromises(promise: PromiseTest): void {
   promise("a reader that falls behind is served from the ledger, not from memory", async (ledger) => {
     await acceptMany(ledger, "a", 3);
     const { seen, watching } = watched(ledger);
-    const events = follow(watching, { after: 0, signal: never });
+    const events = follow(watching, { after: 0, signal: deadline() });
     const first = await take(events, 4);
     const live = take(events, 1);
     await accepted(ledger, "a", "hi");
@@ -93,7 +94,7 @@ export function followingPromises(promise: PromiseTest): void {
         return page;
       },
     };
-    const events = follow(slow, { after: 0, signal: never });
+    const events = follow(slow, { after: 0, signal: deadline() });
     assert.deepEqual(await take(events, 6), await allEvents(ledger));
     await events.return();
   });
@@ -101,7 +102,7 @@ export function followingPromises(promise: PromiseTest): void {
   promise("one chat's events are told alone, past and to come", async (ledger) => {
     await acceptMany(ledger, "a", 3);
     await acceptMany(ledger, "b", 3);
-    const events = follow(ledger, { after: 0, chatId: "b", signal: never });
+    const events = follow(ledger, { after: 0, chatId: "b", signal: deadline() });
     const past = await take(events, 4);
     const coming = take(events, 2);
     await acceptMany(ledger, "a", 2);
@@ -130,7 +131,7 @@ export function followingPromises(promise: PromiseTest): void {
 
   promise("it ends with the ledger", async (ledger) => {
     await acceptMany(ledger, "a", 1);
-    const events = follow(ledger, { after: 0, signal: never });
+    const events = follow(ledger, { after: 0, signal: deadline() });
     await take(events, 2);
     const waiting = events.next();
     await ledger.close();

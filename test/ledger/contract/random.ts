@@ -262,7 +262,7 @@ export function randomPromises(promise: PromiseTest): void {
         }
         for (const { chatId } of chats) await checkBooks(ledger, chatId);
       }),
-      { numRuns: 40 },
+      { numRuns: 40, interruptAfterTimeLimit: 60_000 },
     );
     await checkHeard();
     const events = await allEvents(ledger);
