@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { acceptedEntry, type Entry, inHand } from "../../src/sessions/entry.ts";
+import { type Entry, inHand } from "../../src/sessions/entry.ts";
 import { couldJoin, handover } from "../../src/sessions/handover.ts";
-import { message } from "./message.ts";
+import { entry } from "./message.ts";
 
 const phase = fc.constantFrom("queued", "pending", "charged", "handed", "taken");
 const open = fc.record({ phase, route: fc.constantFrom("here", "there"), welcome: fc.boolean() });
@@ -12,10 +12,7 @@ const entries = fc.array(open, { maxLength: 8 }).map((all) =>
   all.map(({ phase, route, welcome }, at): Entry => {
     const sender = { id: "1", name: welcome ? "welcome" : "other" };
     const inside = phase === "handed" || phase === "taken";
-    return {
-      ...acceptedEntry(message({ id: `${at}`, route: inside ? "here" : route, sender }), false),
-      phase,
-    };
+    return entry(phase, { id: `${at}`, route: inside ? "here" : route, sender });
   }),
 );
 const fits = (sender: { name: string } | null) => sender?.name !== "other";
@@ -59,15 +56,15 @@ describe("what is handed over to a process", () => {
 
   it("takes routes for the same by what they say, not by which object says it", () => {
     const route = { channel: "signal", thread: [1] };
-    const inside: Entry = { ...acceptedEntry(message({ route }), false), phase: "taken" };
-    const same = acceptedEntry(message({ route: structuredClone(route) }), false);
+    const inside = entry("taken", { route });
+    const same = entry("queued", { route: structuredClone(route) });
     assert.deepEqual(handover([inside, same], fits).charge, [same]);
   });
 });
 
 describe("a message that is yet to be accepted", () => {
-  const inside: Entry = { ...acceptedEntry(message({ route: "here" }), false), phase: "handed" };
-  const waiting = acceptedEntry(message({ route: "here" }), false);
+  const inside = entry("handed", { route: "here" });
+  const waiting = entry("queued", { route: "here" });
 
   it("could be handed over at once if nobody waits, it fits, and its reply goes the same way", () => {
     assert.equal(couldJoin([], true, "anywhere"), true);

@@ -90,11 +90,12 @@ describe("who holds a session", () => {
       holds.exclusive(work("close").run),
       holds.exclusive(work("reset").run),
     ];
+    await settle();
     holds.abandon(new Error("the session crashed"));
     for (const each of held) await assert.rejects(each, /the session crashed/);
     assert.equal(holds.held, false);
     await assert.rejects(holds.hold(work("late").run), /the session crashed/);
     await settle();
-    assert.deepEqual(trace, ["released", "released"]);
+    assert.deepEqual(trace, ["stop begins", "close begins", "released", "released"]);
   });
 });

@@ -1,4 +1,5 @@
 import type { Message } from "../../src/ledger/index.ts";
+import { acceptedEntry, type Entry, type Phase } from "../../src/sessions/entry.ts";
 
 /** A message that was accepted and nothing more. */
 export function message(fields: Partial<Message> = {}): Message {
@@ -20,4 +21,9 @@ export function message(fields: Partial<Message> = {}): Message {
     endedAt: null,
     ...fields,
   };
+}
+
+/** Such a message on its way through a session. */
+export function entry(phase: Phase, fields: Partial<Message> = {}): Entry {
+  return { ...acceptedEntry(message(fields), false, 0), phase };
 }

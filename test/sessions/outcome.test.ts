@@ -3,10 +3,9 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { ClaudeEvent } from "../../src/claude/index.ts";
 import type { Ending } from "../../src/ledger/index.ts";
-import { acceptedEntry } from "../../src/sessions/entry.ts";
 import { cutTurn, endingsAfter, endingsOf, outcomeOf } from "../../src/sessions/outcome.ts";
 import { OpenTurn } from "../../src/sessions/turn.ts";
-import { message } from "./message.ts";
+import { entry } from "./message.ts";
 
 const turn = { sdkSessionId: "s", usage: { inputTokens: 1, outputTokens: 1, costUsd: 0 } };
 const answer: ClaudeEvent & { type: "done" } = { type: "done", text: "Hello", ...turn };
@@ -84,7 +83,7 @@ describe("the outcome of a turn", () => {
 
   it("that was cut has no reply, proves nothing and costs nothing that we know of", () => {
     const turn = new OpenTurn();
-    for (const id of ["waiting", "again"]) turn.members.push(acceptedEntry(message({ id }), true));
+    for (const id of ["waiting", "again"]) turn.members.push(entry("taken", { id }));
     assert.deepEqual(cutTurn(turn, [lost]), {
       turnId: turn.id,
       outcome: "failed",

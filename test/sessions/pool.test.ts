@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { setImmediate as settle } from "node:timers/promises";
 import fc from "fast-check";
 import { Gate, Pool, type Tenant, victims } from "../../src/sessions/pool.ts";
+import { ManualClock } from "./manual-clock.ts";
 
 describe("a gate", () => {
   const steps = fc.array(
@@ -125,7 +126,8 @@ describe("the pool", () => {
   it("keeps the limit, the order of arrival, and asks just enough idle ones to close", async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 3 }), steps, async (maxProcesses, todo) => {
-        const pool = new Pool({ maxProcesses, maxStarts: 1 });
+        const pool = new Pool({ maxProcesses, maxStarts: 1 }, new ManualClock());
+        let failure: unknown;
         let holders: Chat[] = [];
         let line: Chat[] = [];
         const pick = (from: Chat[], whom: number) => from[whom % from.length];
@@ -146,7 +148,10 @@ describe("the pool", () => {
               );
             });
             line.push(chat);
-            void pool.acquire(chat, chat.abort.signal).then((granted) => (chat.answer = granted));
+            pool.acquire(chat, chat.abort.signal).then(
+              (granted) => (chat.answer = granted),
+              (error) => (failure ??= error),
+            );
           } else if (what === "give up") {
             const chat = pick(line, whom);
             chat?.abort.abort();
@@ -163,6 +168,7 @@ describe("the pool", () => {
             pool.release(chat);
           }
           await settle();
+          assert.ifError(failure);
 
           while (holders.length < maxProcesses) {
             const next = line.shift();
@@ -179,6 +185,7 @@ describe("the pool", () => {
             line.map((_, at) => at + 1),
           );
           assert.ok(holders.every((chat) => pool.position(chat) === null));
+          assert.equal(pool.isContended, line.length > 0);
           const idle = holders.filter(({ idleSince }) => idleSince !== null).length;
           const asked = holders.filter((chat) => chat.asked).length;
           assert.ok(asked >= Math.min(line.length, idle), "an idle one closes for each who waits");
@@ -188,8 +195,38 @@ describe("the pool", () => {
     );
   });
 
+  it("has a busy one give way to who has waited for longer than its next message, one for each", async () => {
+    const clock = new ManualClock();
+    const pool = new Pool({ maxProcesses: 2, maxStarts: 1 }, clock);
+    const [a, b, late, later] = ["a", "b", "late", "later"].map((name) => new Chat(name, () => {}));
+    assert.ok(a && b && late && later);
+    for (const busy of [a, b]) {
+      const entered = pool.acquire(busy, busy.abort.signal);
+      assert.equal(pool.position(busy), null);
+      await entered;
+    }
+    assert.equal(pool.givesWay(a, 0), false);
+
+    clock.advance(10);
+    const waiting = pool.acquire(late, late.abort.signal);
+    assert.equal(pool.givesWay(a, 9), false);
+    assert.deepEqual([pool.givesWay(a, 11), pool.givesWay(b, 11), pool.givesWay(a, 12)], [true, false, true]);
+    void pool.acquire(later, later.abort.signal);
+    assert.equal(pool.givesWay(b, 12), true);
+
+    pool.release(a);
+    await waiting;
+    later.abort.abort();
+    await settle();
+    assert.equal(pool.givesWay(b, 13), false);
+
+    // Who gave way once and waits again has others give way to it.
+    void pool.acquire(a, a.abort.signal);
+    assert.equal(pool.givesWay(b, 13), true);
+  });
+
   it("does not let a slot be released twice, or by who has none", async () => {
-    const pool = new Pool({ maxProcesses: 1, maxStarts: 1 });
+    const pool = new Pool({ maxProcesses: 1, maxStarts: 1 }, new ManualClock());
     const [first, second, third] = ["1", "2", "3"].map((name) => new Chat(name, () => {}));
     assert.ok(first && second && third);
     pool.release(first);
@@ -204,7 +241,7 @@ describe("the pool", () => {
   });
 
   it("bounds starts on their own", async () => {
-    const pool = new Pool({ maxProcesses: 5, maxStarts: 1 });
+    const pool = new Pool({ maxProcesses: 5, maxStarts: 1 }, new ManualClock());
     const { signal } = new AbortController();
     await pool.starts.enter(signal);
     void pool.starts.enter(signal);
