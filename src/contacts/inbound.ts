@@ -80,12 +80,29 @@ const textSchema = z
   // A blank text makes the CLI answer by itself, without the model.
   .refine((text) => text.trim() !== "", problem("invalid_text", "is empty"));
 
+/** Levels of lists and objects in a route. Whatever reads JSON is recursive: a deeper one could exhaust the stack. */
+const maxDepth = 32;
+
+/** Any JSON that is not nested deeper than that. */
+const routeSchema = z
+  .unknown()
+  .refine((route) => isWithin(route, maxDepth), {
+    error: `is nested deeper than ${maxDepth} levels`,
+    abort: true,
+  })
+  .pipe(z.json());
+
+function isWithin(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return depth > 0 && Object.values(value).every((child) => isWithin(child, depth - 1));
+}
+
 export const inboundSchema = z.strictObject({
   text: textSchema,
   id: idSchema.optional(),
   contact: contactPatchSchema.optional(),
   sender: senderSchema.optional(),
-  route: z.json().optional(),
+  route: routeSchema.optional(),
   attachments: z
     .array(z.unknown())
     .refine(

@@ -34,8 +34,11 @@ export function setprivPath(): string | undefined {
   return setpriv.path;
 }
 
+/** Where a system keeps its own programs: what guards a process does not depend on whoever started the daemon. */
+const systemPath = "/usr/bin:/bin:/usr/sbin:/sbin";
+
 function findSetpriv(): string | undefined {
-  const path = findCommand("setpriv", "/", process.env.PATH);
+  const path = findCommand("setpriv", "/", systemPath);
   if (path === undefined) return undefined;
   return spawnSync(path, ["--pdeathsig", "TERM", "true"], { stdio: "ignore" }).status === 0
     ? path
@@ -69,7 +72,7 @@ export class Watcher {
     this.#shell = spawn("/bin/sh", ["-c", WATCH, "switchboard-watcher"], {
       stdio: ["pipe", "ignore", "ignore"],
       cwd: "/",
-      env: { PATH: process.env.PATH },
+      env: { PATH: systemPath },
       detached: true,
     });
     this.#shell.on("error", () => {});

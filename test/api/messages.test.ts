@@ -35,13 +35,11 @@ describe("messages over HTTP", () => {
   });
 
   it("gets every chat id as it is, whatever a URL makes of its characters", async () => {
-    const special = fc.constantFrom(..."%/\\?#&+ ;:@=.é😀", "..", "%2F", "%25", "%zz", "%F0%9F");
-    const ids = fc
-      .array(fc.oneof(special, fc.string({ unit: "binary", maxLength: 3 })), { minLength: 1, maxLength: 8 })
-      .map((parts) => parts.join(""))
-      .filter((id) => chatIdSchema.safeParse(id).success);
+    const parts = fc.constantFrom(..."az%/\\?#&+ ;:@=.~é😀", "..", "%2F", "%25", "%zz", "%F0%9F", "\u202e");
+    const ids = fc.array(parts, { minLength: 1, maxLength: 8 }).map((some) => some.join(""));
     await fc.assert(
       fc.asyncProperty(ids, async (id) => {
+        fc.pre(chatIdSchema.safeParse(id).success);
         const { status, body } = await send({ text: "Hello" }, "", encodeURIComponent(id));
         assert.deepEqual([status, body.chatId], [202, id]);
       }),
