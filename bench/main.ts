@@ -72,9 +72,10 @@ async function measure(
   { latency, accepts, dir }: Plan,
   signal: AbortSignal,
 ): Promise<{ machine: string; rows: Row[] }> {
-  const folder = mkdtempSync(join(realpathSync(dir), "switchboard-bench-"));
+  const parent = realpathSync(dir);
+  const folder = mkdtempSync(join(parent, "switchboard-bench-"));
   try {
-    const machine = describeMachine(folder);
+    const machine = describeMachine(parent);
     const run: Run = { folder, signal, say: (text) => console.error(text) };
     return {
       machine,

@@ -8,6 +8,12 @@ import { type EventView, eventView } from "./views.ts";
 
 type TextPiece = { chatId: string; turnId: string; offset: number; text: string };
 
+interface FollowOptions {
+  after?: number;
+  chatId?: string;
+  signal?: AbortSignal;
+}
+
 /** Pieces that wait for one reader at most; older ones are dropped. */
 const maxPieces = 1000;
 
@@ -57,21 +63,25 @@ export class Feed {
     return { promise: settled, cancel: done };
   }
 
-  async *follow(options: {
-    after?: number;
-    chatId?: string;
-    signal?: AbortSignal;
-  }): AsyncGenerator<EventView, void, void> {
-    const { chatId, signal } = options;
+  follow(options: FollowOptions): AsyncGenerator<EventView, void, void> {
+    // "From now on" means from this call on, not from the first event that is asked for.
+    const after = options.after === undefined ? this.#ledger.lastSeq() : Promise.resolve(options.after);
+    after.catch(() => {});
+    return this.#follow(after, options);
+  }
+
+  async *#follow(
+    from: Promise<number>,
+    { chatId, signal }: FollowOptions,
+  ): AsyncGenerator<EventView, void, void> {
     const left = new AbortController();
     const ends = [this.#closed.signal, left.signal];
     const stop = AbortSignal.any(signal === undefined ? ends : [...ends, signal]);
     const pieces = new Pieces(chatId);
     this.#readers.add(pieces);
     try {
-      const after = options.after ?? (await this.#ledger.lastSeq());
       const events = follow(this.#ledger, {
-        after,
+        after: await from,
         signal: stop,
         ...(chatId === undefined ? {} : { chatId }),
       });

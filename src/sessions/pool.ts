@@ -71,9 +71,10 @@ export class Pool {
       return false;
     }
     // One for each who waits is enough.
-    const wanted = this.slots.waiting - this.#yielding.size;
-    if (this.#givingWay.has(tenant) || this.#givingWay.size < wanted) this.#givingWay.add(tenant);
-    return this.#givingWay.has(tenant);
+    this.#givingWay.delete(tenant);
+    const isWanted = this.#givingWay.size + this.#yielding.size < this.slots.waiting;
+    if (isWanted) this.#givingWay.add(tenant);
+    return isWanted;
   }
 
   get isContended(): boolean {

@@ -6,8 +6,14 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const main = join(import.meta.dirname, "../../src/cli/main.ts");
-const environment = { PATH: process.env.PATH ?? "", HOME: "/nonexistent" };
+const root = join(import.meta.dirname, "../..");
+const main = join(root, "src/cli/main.ts");
+const environment = {
+  PATH: process.env.PATH ?? "",
+  HOME: "/nonexistent",
+  // As the launcher does it.
+  NODE_COMPILE_CACHE: join(root, "node_modules/.cache/compiled"),
+};
 
 /** A folder of its own, not made yet. */
 export function newHome(): { home: string; remove(): void } {

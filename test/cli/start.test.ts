@@ -45,16 +45,27 @@ describe("start", () => {
     assert.equal(await again.end("SIGINT"), 0);
   });
 
-  it("says in words what answers without a key", async () => {
-    const child = startDaemon(home);
-    const { home: there, end } = await child;
-    assert.equal(there, home);
-    await end("SIGHUP");
-    const unknown = await run(["start", "--home", home, "--port", "0"], {
+  it("says in words where it is and what answers without a key", async () => {
+    const running = run(["start", "--home", home, "--port", "0"]);
+    while (!existsSync(file("url"))) await new Promise((resolve) => setTimeout(resolve, 20));
+    const url = readFileSync(file("url"), "utf8").trim();
+    await run(["down", "--home", home]);
+    const { code, stdout } = await running;
+    const [where, token, model, ...rest] = stdout.split("\n");
+    assert.deepEqual(
+      [code, where, token, rest],
+      [0, `Switchboard answers at ${url}`, `The API token is in ${file("token")}`, [""]],
+    );
+    assert.match(model ?? "", /ANTHROPIC_API_KEY.*offline model/);
+  });
+
+  it("refuses an endpoint that is no address, rather than to answer offline", async () => {
+    const { code, stderr } = await run(["start", "--home", home], {
       env: { ANTHROPIC_BASE_URL: "nonsense" },
     });
-    assert.equal(unknown.code, 12);
-    assert.match(unknown.stderr, /ANTHROPIC_BASE_URL/);
+    assert.equal(code, 12);
+    assertOneLine(stderr);
+    assert.match(stderr, /ANTHROPIC_BASE_URL.*nonsense/);
   });
 
   it("says which one runs when its home is in use, on whatever port it is asked for", async () => {

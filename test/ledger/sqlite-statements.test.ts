@@ -125,6 +125,35 @@ describe("sqlite: statements", () => {
       assert.ok(explained > 40, `${explained} statements`);
     }));
 
+  it("walk no chat's past to find what is open, running or new", () =>
+    withStore((store, connection) => {
+      makeEveryCall(store);
+      const indexes: Array<[statement: RegExp, index: string]> = [
+        [/FROM messages WHERE chat_id = \? AND external_id = \?/, "messages_external"],
+        [/FROM messages WHERE chat_id = \? AND status IN/, "messages_open"],
+        [/FROM messages WHERE messages\.chat_id = chats\.chat_id AND status IN/, "messages_open"],
+        [/DISTINCT chat_id FROM messages/, "messages_open"],
+        [/FROM sessions WHERE chat_id = \? AND put_aside IS NULL/, "sessions_current"],
+        [/FROM sessions WHERE chat_id = \? AND put_aside IS NOT NULL/, "sessions_earlier"],
+        [/FROM processes WHERE ended_at IS NULL AND chat_id = \?/, "processes_running"],
+        [/FROM turns WHERE ended_at IS NULL AND chat_id = \?/, "turns_open"],
+        [/FROM events e[\s\S]*e\.chat_id = \?/, "events_of_chat"],
+        [/FROM chats[\s\S]*ORDER BY active_at/, "chats_by_activity"],
+      ];
+      const statements = [...connection.statements];
+      for (const [statement, index] of indexes) {
+        const found = statements.filter((sql) => statement.test(sql));
+        assert.ok(found.length > 0, `no statement is like ${statement}`);
+        for (const sql of found) {
+          const plan = connection.prepare(`EXPLAIN QUERY PLAN ${sql}`).all();
+          assert.ok(
+            plan.some(({ detail }) => String(detail).includes(`${index} (`)),
+            `${sql}: ${plan.map(({ detail }) => detail).join("; ")}`,
+          );
+        }
+      }
+    }));
+
   it("are as few for the thousandth contact of a name as for the third", () =>
     withStore(({ writes }, _, db) => {
       const cost = (chatId: string) => {

@@ -67,7 +67,7 @@ export const migrations: readonly string[] = [
     end_reason TEXT
   ) STRICT;
   CREATE INDEX processes_of_chat ON processes (chat_id);
-  CREATE INDEX processes_running ON processes (generation) WHERE ended_at IS NULL;
+  CREATE INDEX processes_running ON processes (chat_id) WHERE ended_at IS NULL;
 
   CREATE TABLE replies (
     id TEXT PRIMARY KEY,

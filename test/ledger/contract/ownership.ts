@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { Lease, Ledger, Message } from "../../../src/ledger/index.ts";
-import { accepted, answered, rejects, stopped, work } from "../support.ts";
+import { accepted, allEvents, answered, rejects, stopped, turnOf, work } from "../support.ts";
 import type { PromiseTest } from "./place.ts";
 
 export function ownershipPromises(promise: PromiseTest): void {
@@ -40,6 +40,47 @@ export function ownershipPromises(promise: PromiseTest): void {
     await allStale(ledger, lease);
     await ledger.append(later.lease, []);
   });
+
+  for (const [what, reason] of [
+    ["acquiring a chat anew", "session started anew"],
+    ["opening the ledger", "daemon ended"],
+  ] as const) {
+    promise(`${what} ends the turn and the process that were left running`, async (first, reopen) => {
+      const left = await work(first, "a");
+      const message = await accepted(first, "a", "hi");
+      const turnId = await turnOf(first, left, [message]);
+      const other = await work(first, "b");
+      const last = await first.lastSeq();
+
+      const opened = what === "opening the ledger";
+      const ledger = opened ? await reopen() : first;
+      if (!opened) await ledger.acquire("a", "host");
+      const [turn] = await ledger.turns("a", 1);
+      assert.equal(turn?.outcome, "failed");
+      const [process] = await ledger.processes("a", 1);
+      assert.equal(process?.endReason, reason);
+      assert.equal(
+        (await ledger.message(message.id))?.status,
+        "sent",
+        "what becomes of it is for others to say",
+      );
+      const events = (await allEvents(ledger, last)).filter((event) => event.chatId === "a");
+      assert.deepEqual(
+        events.map(({ seq, at, ...change }) => change),
+        [
+          { chatId: "a", type: "turn", turnId, state: "failed", messageIds: [message.id] },
+          { chatId: "a", type: "process", generation: left.generation, state: "ended", pid: 4242, reason },
+        ],
+      );
+      const [otherProcess] = await ledger.processes("b", 1);
+      assert.equal(
+        otherProcess?.endedAt === null,
+        !opened,
+        "another chat's goes on, unless the daemon ended",
+      );
+      assert.equal(otherProcess?.generation, other.generation);
+    });
+  }
 
   promise("a released lease is stale", async (ledger) => {
     const { lease } = await work(ledger, "a");

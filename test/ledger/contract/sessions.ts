@@ -97,16 +97,4 @@ export function sessionsPromises(promise: PromiseTest): void {
       await rejects(ledger.beginTurn(a.lease, turn), "invalid");
     }
   });
-
-  promise("opening the ledger ends the processes that the last daemon left", async (ledger, reopen) => {
-    const { generation } = await work(ledger, "a");
-    const last = await ledger.lastSeq();
-    const again = await reopen();
-    const [process] = await again.processes("a", 1);
-    assert.equal(process?.endReason, "daemon ended");
-    assert.ok(process.endedAt !== null);
-    const event = { type: "process", generation, state: "ended", pid: 4242, reason: "daemon ended" };
-    const at = process.endedAt;
-    assert.deepEqual(await allEvents(again, last), [{ seq: last + 1, at, chatId: "a", ...event }]);
-  });
 }

@@ -103,6 +103,17 @@ export function turnsPromises(promise: PromiseTest): void {
     assert.equal((await ledger.message(gone.id))?.status, "stopped");
   });
 
+  promise("a message named twice is answered once, in well-formed words", async (ledger) => {
+    const at = await work(ledger, "a");
+    const message = await accepted(ledger, "a", "hi");
+    const turn = await turnOf(ledger, at, [message]);
+    const cut = { id: randomUUID(), text: "cut off: \ud83d", status: "sent" } as const;
+    const { reply } = await ledger.endTurn(at.lease, answered(turn, [message, message], { reply: cut }));
+    assert.deepEqual(reply?.answers, [message.id]);
+    assert.equal(reply.text, "cut off: \ufffd");
+    assert.deepEqual((await ledger.message(message.id))?.reply, reply);
+  });
+
   promise("an answered message is never answered again", async (ledger) => {
     const at = await work(ledger, "a");
     const message = await accepted(ledger, "a", "1");
