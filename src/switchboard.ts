@@ -6,7 +6,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { claudeCode } from "./claude/index.ts";
 import { systemClock } from "./clock.ts";
 import { type Config, defaultConfig } from "./config.ts";
@@ -464,7 +464,7 @@ function defaultMaxProcesses(): number {
 
 async function makeHome(home: string): Promise<void> {
   try {
-    await mkdir(home, { recursive: true, mode: 0o700 });
+    await makeFolder(home);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new SwitchboardError("storage_failed", `the home ${home} cannot be made: ${reason}`, {
@@ -472,6 +472,20 @@ async function makeHome(home: string): Promise<void> {
       hint: "Name a folder that can be written, with --home or SWITCHBOARD_HOME.",
       cause: error,
     });
+  }
+}
+
+/** With its parents. Node's own way to do that never ends where a file system denies that it could (measured: /proc). */
+async function makeFolder(path: string): Promise<void> {
+  const make = () => mkdir(path, { mode: 0o700 });
+  try {
+    await make();
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT") throw error;
+    await makeFolder(dirname(path));
+    await make();
   }
 }
 

@@ -20,13 +20,8 @@ export function jsonBody(maxBytes: number): MiddlewareHandler {
 }
 
 async function read(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const tooLarge = new ApiError("too_large", `the body is larger than ${maxBytes} bytes`, {
-    field: "body",
-    // What is still on its way is not read to its end.
-    headers: { connection: "close" },
-  });
   const declared = request.headers.get("content-length");
-  if (declared !== null && Number(declared) > maxBytes) throw tooLarge;
+  if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
   try {
     // Much faster than the stream, and bounded: the parser of HTTP holds a body to its declared length.
     if (declared !== null) return new Uint8Array(await request.arrayBuffer());
@@ -34,14 +29,22 @@ async function read(request: Request, maxBytes: number): Promise<Uint8Array> {
     let size = 0;
     for await (const chunk of request.body ?? []) {
       size += chunk.byteLength;
-      if (size > maxBytes) throw tooLarge;
+      if (size > maxBytes) throw tooLarge(maxBytes);
       chunks.push(chunk);
     }
     return Buffer.concat(chunks);
   } catch (error) {
-    if (error === tooLarge) throw error;
+    if (error instanceof ApiError) throw error;
     throw new ApiError("invalid_request", "the body ended early", { field: "body" });
   }
+}
+
+function tooLarge(maxBytes: number): ApiError {
+  return new ApiError("too_large", `the body is larger than ${maxBytes} bytes`, {
+    field: "body",
+    // What is still on its way is not read to its end.
+    headers: { connection: "close" },
+  });
 }
 
 function decode(bytes: Uint8Array): string {

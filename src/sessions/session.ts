@@ -323,7 +323,8 @@ export class Session implements Tenant {
     const settled = Promise.withResolvers<void>();
     this.#launching = { abort, settled: settled.promise };
     try {
-      await sleep(clock, restartDelayMs(this.#deaths), abort.signal);
+      const delay = restartDelayMs(this.#deaths);
+      if (delay > 0) await sleep(clock, delay, abort.signal);
       if (!(await pool.acquire(this, abort.signal))) return null;
       if (await pool.starts.enter(abort.signal)) await this.#spawn(abort.signal);
       return this.#serving;

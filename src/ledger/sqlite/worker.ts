@@ -97,12 +97,30 @@ class LedgerWorker {
       return batch.flatMap((waiting) => this.#waitOrFail(waiting, this.#writing, error));
     }
     try {
-      const answers = batch.map(({ call }) => this.#writeAlone(call));
+      const answers = this.#writeTogether(batch) ?? batch.map(({ call }) => this.#writeAlone(call));
       this.#db.run("COMMIT");
       return answers;
     } catch (error) {
       this.#db.rollback();
       return batch.map(({ call }) => this.#failed(call, error));
+    }
+  }
+
+  /**
+   * Null, and nothing written, when one of them fails: then each is done by itself. That is rare, and a savepoint for
+   * each call costs two thirds of what the writes themselves cost (measured).
+   */
+  #writeTogether(batch: readonly Waiting[]): Answer[] | null {
+    this.#db.run("SAVEPOINT batch");
+    try {
+      const answers = batch.map(({ call }) => ({ id: call.id, value: carryOut(this.#store, call) }));
+      this.#db.run("RELEASE batch");
+      return answers;
+    } catch (error) {
+      if (!this.#db.inTransaction) throw error;
+      this.#db.run("ROLLBACK TO batch");
+      this.#db.run("RELEASE batch");
+      return null;
     }
   }
 
