@@ -64,5 +64,5 @@ export async function show(client: Client, chatId: string, { json }: { json?: tr
 
 function processText({ pid, generation, memoryBytes, since }: NonNullable<ChatView["process"]>): string {
   const memory = memoryBytes === null ? "" : `, ${Math.round(memoryBytes / 2 ** 20)} MiB`;
-  return `${pid ?? "starting"}, the ${generation}. of this home${memory}, since ${since}`;
+  return `${pid ?? "starting"}, generation ${generation}${memory}, since ${since}`;
 }
