@@ -37,6 +37,11 @@ export class Connection {
     });
   }
 
+  /** The server ends connections that nobody has used for some seconds. */
+  get isClosed(): boolean {
+    return this.#socket.destroyed || this.#socket.readableEnded;
+  }
+
   close(): void {
     this.#waiting = null;
     this.#socket.destroy();

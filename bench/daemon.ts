@@ -67,12 +67,18 @@ export async function startAcceptingDaemon(
     for (const connection of connections) connection.close();
   });
   const free = [...connections];
+  const reconnect = (closed: Connection) => {
+    const connection = new Connection(new URL(url));
+    connections[connections.indexOf(closed)] = connection;
+    return connection;
+  };
   const nextChat = chatsInTurn();
   const headers = `authorization: Bearer ${token}\r\ncontent-type: application/json\r\n`;
   return {
     async accept() {
-      const connection = free.pop();
-      if (connection === undefined) throw new Error("more callers than connections");
+      const kept = free.pop();
+      if (kept === undefined) throw new Error("more callers than connections");
+      const connection = kept.isClosed ? reconnect(kept) : kept;
       const body = JSON.stringify({ text: sampleText, id: randomUUID() });
       const status = await connection.post(`/v1/chats/${nextChat()}/messages`, headers, body);
       if (status !== 202) throw new Error(`a message was answered with ${status}`);
