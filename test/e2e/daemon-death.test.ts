@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { startDaemonRig } from "../support/daemon.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually, meanwhile } from "../support/eventually.ts";
 import { isAlive, processesNaming, signal, stateOf } from "../support/processes.ts";
 
 /** ms within which everything that a killed daemon had started is gone. */
@@ -58,18 +58,11 @@ describe("after kill -9 of the daemon", () => {
     await rig.kill();
     assert.equal(stateOf(pid), "T");
 
-    let together = 0;
-    let over = false;
-    const watching = eventually("the end of the watch", () => {
-      if (isAlive(pid)) together = Math.max(together, rig.claudes().length);
-      return over;
-    });
+    const together = meanwhile(t, () => (isAlive(pid) ? rig.claudes().length : 0));
     await rig.start();
     const { status, reply } = await rig.ended(message);
-    over = true;
-    await watching;
     assert.equal(isAlive(pid), false);
-    assert.equal(together, 1, "two processes lived at once on one session");
+    assert.equal(Math.max(...(await together())), 1, "two processes lived at once on one session");
     assert.deepEqual([status, reply?.text], ["answered", 'You said: "two". I remember 1 earlier message.']);
   });
 
@@ -99,12 +92,13 @@ describe("after kill -9 of the daemon", () => {
 });
 
 describe("an orderly end", () => {
-  test("lets the running turn finish and leaves no process", async (t) => {
+  test("lets the running turn finish, leaves no process, and keeps what waits for the next start", async (t) => {
     const rig = await startDaemonRig(t);
     const { promise, resolve } = Promise.withResolvers<void>();
     rig.script("Count", { kind: "text", text: "one two", tokens: ["one", " two"], hold: promise });
     const message = await rig.tell("chat", "Count");
     await rig.requestWith("Count");
+    const waiting = await rig.tell("chat", "Hello", { route: 1 });
     const stopped = rig.stop();
     await rig.draining();
     resolve();
@@ -112,6 +106,7 @@ describe("an orderly end", () => {
     assert.deepEqual(rig.processes(), []);
     await rig.start();
     assert.equal((await rig.message(message)).reply?.text, "one two");
+    assert.equal((await rig.ended(waiting)).reply?.text, 'You said: "Hello". I remember 1 earlier message.');
   });
 
   test("is immediate at the second signal", async (t) => {

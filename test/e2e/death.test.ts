@@ -4,9 +4,9 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { MessageView } from "../../src/index.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually, meanwhile } from "../support/eventually.ts";
 import { isAlive, killHard, processesNaming, signal } from "../support/processes.ts";
-import { answerOf, type Rig, startRig } from "../support/rig.ts";
+import { answerOf, startRig } from "../support/rig.ts";
 
 const rig = await startRig({ after });
 const admin = { contact: { tier: "admin" } };
@@ -24,30 +24,14 @@ async function assertGoesOn(chatId: string, sessionId: string | null): Promise<v
   assert.equal(await rig.sessionId(chatId), sessionId);
 }
 
-/** While it watches: the most processes of Claude Code at once in one session. */
-function watchSessions(which: Rig): { end(): Promise<number> } {
-  let over = false;
-  let most = 0;
-  const watching = eventually(
-    "the end of the watch",
-    () => {
-      const counts = new Map<string, number>();
-      for (const { env } of which.claudes()) {
-        const space = env.CLAUDE_CONFIG_DIR ?? "";
-        counts.set(space, (counts.get(space) ?? 0) + 1);
-      }
-      most = Math.max(most, ...counts.values());
-      return over;
-    },
-    120_000,
-  );
-  return {
-    async end() {
-      over = true;
-      await watching;
-      return most;
-    },
-  };
+/** The most processes of Claude Code in one session. */
+function mostInOneSession(): number {
+  const counts = new Map<string, number>();
+  for (const { env } of rig.claudes()) {
+    const space = env.CLAUDE_CONFIG_DIR ?? "";
+    counts.set(space, (counts.get(space) ?? 0) + 1);
+  }
+  return Math.max(0, ...counts.values());
 }
 
 test("killed while text streams: the message fails, the session goes on", async () => {
@@ -110,8 +94,8 @@ test("killed while it starts for a new chat: the first message is answered all t
   await assertGoesOn("newborn", await rig.sessionId("newborn"));
 });
 
-test("killed again and again: each message has one end, the model sees none twice, two processes never live at once", async () => {
-  const watch = watchSessions(rig);
+test("killed again and again: each message has one end, the model sees none twice, two processes never live at once", async (t) => {
+  const counts = meanwhile(t, mostInOneSession);
   await rig.say("often", "one");
   const sessionId = await rig.sessionId("often");
   for (let round = 0; round < 6; round += 1) {
@@ -133,21 +117,16 @@ test("killed again and again: each message has one end, the model sees none twic
     assert.ok(shown.split(`"round ${round}"`).length <= 2, `the model sees round ${round} twice`);
   }
   await assertGoesOn("often", sessionId);
-  assert.equal(await watch.end(), 1);
+  assert.equal(Math.max(...(await counts())), 1);
 });
 
-test("a process that always dies at its start: the message fails after three tries, and later ones are answered", async () => {
-  let killing = true;
-  const killer = eventually("the end of the killing", async () => {
-    for (const { pid, env } of rig.claudes()) {
-      const chat = await rig.chat("doomed").catch(() => null);
-      if (chat?.process?.pid === pid && env.CLAUDE_CONFIG_DIR) killHard(pid);
-    }
-    return !killing;
+test("a process that always dies at its start: the message fails after three tries, and later ones are answered", async (t) => {
+  const killed = meanwhile(t, async () => {
+    const pid = (await rig.chat("doomed").catch(() => null))?.process?.pid;
+    if (pid != null) killHard(pid);
   });
   const doomed = await rig.say("doomed", "one");
-  killing = false;
-  await killer;
+  await killed();
   assert.deepEqual([doomed.status, doomed.error?.code, doomed.tries], ["failed", "tries_exhausted", 3]);
   assert.match(await rig.ask("doomed", "Hello"), /^You said: "Hello"/);
 });

@@ -1,7 +1,7 @@
 /** Processes are bounded: who finds no slot waits in order of arrival, and idle processes make room. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { eventually } from "../support/eventually.ts";
+import { eventually, meanwhile } from "../support/eventually.ts";
 import { answerOf, type Rig, startRig } from "../support/rig.ts";
 
 /** The model hangs on `text` until `release` is called. */
@@ -15,30 +15,9 @@ function oneSlot(t: TestContext): Promise<Rig> {
   return startRig(t, { config: "processes.max = 1" });
 }
 
-/** Never more than one process, however the slot goes round. */
-function watchCount(rig: Rig): { end(): Promise<number> } {
-  let over = false;
-  let most = 0;
-  const watching = eventually(
-    "the end of the watch",
-    () => {
-      most = Math.max(most, rig.claudes().length);
-      return over;
-    },
-    120_000,
-  );
-  return {
-    async end() {
-      over = true;
-      await watching;
-      return most;
-    },
-  };
-}
-
 test("with one slot the others wait in order, say so, and are served as it becomes free", async (t) => {
   const rig = await oneSlot(t);
-  const watch = watchCount(rig);
+  const counts = meanwhile(t, () => rig.claudes().length);
   const release = gate(rig, "Work");
   const first = await rig.tell("first", "Work");
   await rig.requestWith("Work");
@@ -62,7 +41,7 @@ test("with one slot the others wait in order, say so, and are served as it becom
     order,
     order.toSorted((a, b) => a - b),
   );
-  assert.equal(await watch.end(), 1);
+  assert.equal(Math.max(...(await counts())), 1);
 });
 
 test("a chat that never stops writing does not keep the slot from another", async (t) => {
@@ -123,7 +102,7 @@ test("whoever waits for a slot can be stopped, and leaves the line", async (t) =
 
 test("six chats share two slots, and all are answered from their own memory", async (t) => {
   const rig = await startRig(t, { config: "processes.max = 2" });
-  const watch = watchCount(rig);
+  const counts = meanwhile(t, () => rig.claudes().length);
   const chats = Array.from({ length: 6 }, (_, i) => `chat ${i}`);
   await Promise.all(chats.map((chatId) => rig.say(chatId, `I am in ${chatId}`)));
   const answers = await Promise.all(chats.map((chatId) => rig.ask(chatId, "What did I say?")));
@@ -131,5 +110,5 @@ test("six chats share two slots, and all are answered from their own memory", as
     answers,
     chats.map((chatId) => `You said, newest first: "I am in ${chatId}".`),
   );
-  assert.ok((await watch.end()) <= 2);
+  assert.ok(Math.max(...(await counts())) <= 2);
 });

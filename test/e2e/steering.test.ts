@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import type { ReplyView } from "../../src/index.ts";
 import { history } from "../offline/history.ts";
 import { open } from "../support/model.ts";
 import { answerOf, startRig } from "../support/rig.ts";
@@ -92,6 +93,37 @@ test("a message whose reply goes another way does not join the running turn", as
   assert.deepEqual(answerOf(await rig.ended(first)).answers, [first.id]);
   assert.deepEqual(answerOf(await rig.ended(second)).answers, [second.id]);
   assert.deepEqual((await rig.requests("routes")).map(open), [["Deploy it"], ["Deploy it"], ["What is up?"]]);
+});
+
+test("in a hail of messages to three chats each is answered once, by a reply that speaks of it, in order", async () => {
+  const chats = ["hail 1", "hail 2", "hail 3"];
+  const told = await Promise.all(
+    chats.map(async (chatId) => {
+      const messages = [];
+      for (let n = 1; n <= 12; n += 1) messages.push(await rig.tell(chatId, `${chatId} says ${n}`));
+      return messages;
+    }),
+  );
+  for (const messages of told) {
+    const replies = new Map<string, ReplyView>();
+    for (const message of messages) {
+      const reply = answerOf(await rig.ended(message));
+      replies.set(reply.id, reply);
+    }
+    const textOf = new Map(messages.map(({ id, text }) => [id, text]));
+    for (const { text, answers } of replies.values()) {
+      const spokenOf = [...text.matchAll(/^You said: "(.*?)"/gm)].map(([, said]) => said);
+      assert.deepEqual(
+        spokenOf,
+        answers.map((id) => textOf.get(id)),
+      );
+    }
+    const answered = [...replies.values()].flatMap(({ answers }) => answers);
+    assert.deepEqual(
+      answered,
+      messages.map(({ id }) => id),
+    );
+  }
 });
 
 test("in a group the speaker's name stands before the text", async () => {

@@ -3,14 +3,18 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ChatView, InboundInput, MessageView } from "../../src/index.ts";
+import type { z } from "zod";
+import { chatSchema, messageSchema } from "../../src/api/schemas.ts";
+import type { InboundInput } from "../../src/index.ts";
 import { type OfflineModel, type RecordedRequest, type Step, startOffline } from "../../src/offline/index.ts";
 import { type Daemon, startDaemon } from "../cli/rig.ts";
-import { eventually, patienceMs, within } from "./eventually.ts";
+import { eventually, patienceMs, type Scope, within } from "./eventually.ts";
 import { requestWith, script } from "./model.ts";
-import { isClaude, killHard, type ProcessInfo, processesOf, signal } from "./processes.ts";
-import { credential, type Scope } from "./rig.ts";
+import { claudesOf, killHard, type ProcessInfo, processesOf, signal } from "./processes.ts";
+import { credential } from "./rig.ts";
 import { inTranscript } from "./transcript.ts";
+
+type Message = z.output<typeof messageSchema>;
 
 export async function startDaemonRig(scope: Scope): Promise<DaemonRig> {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), "e2e-"));
@@ -83,9 +87,9 @@ export class DaemonRig {
   // Talking
 
   /** Sends a message; resolves when it is accepted. The contact is of tier admin. */
-  async tell(chatId: string, text: string, more: Omit<InboundInput, "text"> = {}): Promise<MessageView> {
+  async tell(chatId: string, text: string, more: Omit<InboundInput, "text"> = {}): Promise<Message> {
     const body = { text, contact: { tier: "admin" }, ...more };
-    return await this.#call("POST", `/v1/chats/${encodeURIComponent(chatId)}/messages`, body);
+    return await this.#call(messageSchema, "POST", `/v1/chats/${encodeURIComponent(chatId)}/messages`, body);
   }
 
   /** Sends a message; resolves with the text that answers it. */
@@ -94,19 +98,19 @@ export class DaemonRig {
     return reply?.text;
   }
 
-  message({ id }: { id: string }): Promise<MessageView> {
-    return this.#call("GET", `/v1/messages/${id}`);
+  message({ id }: { id: string }): Promise<Message> {
+    return this.#call(messageSchema, "GET", `/v1/messages/${id}`);
   }
 
-  async ended({ id }: { id: string }): Promise<MessageView> {
+  async ended({ id }: { id: string }): Promise<Message> {
     return await eventually(`message ${id} has ended`, async () => {
       const message = await this.message({ id });
       return message.endedAt === null ? undefined : message;
     });
   }
 
-  chat(chatId: string): Promise<ChatView> {
-    return this.#call("GET", `/v1/chats/${encodeURIComponent(chatId)}`);
+  chat(chatId: string): Promise<z.output<typeof chatSchema>> {
+    return this.#call(chatSchema, "GET", `/v1/chats/${encodeURIComponent(chatId)}`);
   }
 
   async pid(chatId: string): Promise<number> {
@@ -118,8 +122,7 @@ export class DaemonRig {
     await eventually("the transcript has the message", () => inTranscript(this.home, id));
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: the shapes are the API's, whose own tests look at them.
-  async #call(method: string, path: string, body?: unknown): Promise<any> {
+  async #call<T>(shape: z.ZodType<T>, method: string, path: string, body?: unknown): Promise<T> {
     const token = readFileSync(join(this.home, "token"), "utf8").trim();
     const response = await fetch(`${this.daemon.url}${path}`, {
       method,
@@ -129,7 +132,7 @@ export class DaemonRig {
     });
     const answer = await response.json();
     assert.ok(response.ok, `${method} ${path}: ${response.status} ${JSON.stringify(answer)}`);
-    return answer;
+    return shape.parse(answer);
   }
 
   // The model and the processes
@@ -147,6 +150,6 @@ export class DaemonRig {
   }
 
   claudes(): ProcessInfo[] {
-    return this.processes().filter(isClaude);
+    return claudesOf(this.home);
   }
 }

@@ -2,7 +2,7 @@
 import type { EventView, Switchboard } from "../../src/index.ts";
 import { within } from "./eventually.ts";
 
-export type EventOf<Type extends EventView["type"]> = Extract<EventView, { type: Type }>;
+type EventOf<Type extends EventView["type"]> = Extract<EventView, { type: Type }>;
 
 export class Journal {
   readonly #events: EventView[] = [];
@@ -23,11 +23,6 @@ export class Journal {
     return this.#events.filter(
       (event): event is EventOf<Type> => event.type === type && event.chatId === chatId,
     );
-  }
-
-  /** Those of one chat, as far as they are kept. */
-  durable(chatId: string) {
-    return this.#events.filter((event) => event.type !== "text" && event.chatId === chatId);
   }
 
   /** The first event, past or coming, of which `holds` is true. */

@@ -49,7 +49,7 @@ export function requestWith(model: OfflineModel, text: string): Promise<Recorded
   return within(`a request whose newest message is ${JSON.stringify(text)}`, found);
 }
 
-export interface ToolResult {
+interface ToolResult {
   text: string;
   failed: boolean;
 }
@@ -71,6 +71,6 @@ export function toolsIn({ body }: RecordedRequest): string[] {
     .sort();
 }
 
-export function blocksOf({ content }: Turn) {
+function blocksOf({ content }: Turn) {
   return typeof content === "string" ? [{ type: "text", text: content }] : content;
 }

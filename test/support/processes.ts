@@ -14,30 +14,28 @@ export interface ProcessInfo {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** All living processes (no zombies) whose environment or command line names `text`, this one and `except` aside. */
-export function processesNaming(text: string, except: readonly number[] = []): ProcessInfo[] {
-  return readdirSync("/proc")
-    .map(Number)
-    .filter((pid) => pid > 0 && pid !== process.pid && !except.includes(pid))
-    .flatMap((pid) => {
-      const environ = read(pid, "environ");
-      const cmdline = read(pid, "cmdline");
-      if (!environ.includes(text) && !cmdline.includes(text)) return [];
-      const state = stateOf(pid);
-      return state === null
-        ? []
-        : [{ pid, state, command: cmdline.replaceAll("\0", " ").trim(), env: variables(environ) }];
-    });
+/** All living processes (no zombies), this one aside, whose environment or command line names `text`. */
+export function processesNaming(text: string): ProcessInfo[] {
+  return pids().flatMap((pid) => {
+    const environ = read(pid, "environ");
+    const cmdline = read(pid, "cmdline");
+    return environ.includes(text) || cmdline.includes(text) ? infoOf(pid, environ, cmdline) : [];
+  });
 }
 
-/** The processes that carry a home's mark: Claude Code and whatever it started. `path` is the home folder. */
+/** The processes that carry a home's mark: Claude Code and whatever it started. */
 export function processesOf(home: string): ProcessInfo[] {
   return processesNaming(`${home}/spaces/`).filter(({ env }) => MARKER_VARIABLE in env);
 }
 
-/** Whether it is Claude Code itself, not one of its tools. */
-export function isClaude({ command }: ProcessInfo): boolean {
-  return command.includes("--input-format");
+/** Those of Claude Code itself, without its tools: cheap enough to be asked again and again. */
+export function claudesOf(home: string): ProcessInfo[] {
+  return pids().flatMap((pid) => {
+    const cmdline = read(pid, "cmdline");
+    if (!cmdline.includes("--input-format\0stream-json")) return [];
+    const environ = read(pid, "environ");
+    return environ.includes(`${home}/spaces/`) ? infoOf(pid, environ, cmdline) : [];
+  });
 }
 
 /** Null when it has ended; a zombie has. */
@@ -66,6 +64,18 @@ export function signal(pid: number, name: NodeJS.Signals): void {
 /** The environment of a process; empty when it has ended. */
 export function environmentOf(pid: number): Record<string, string> {
   return variables(read(pid, "environ"));
+}
+
+function pids(): number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0 && pid !== process.pid);
+}
+
+function infoOf(pid: number, environ: string, cmdline: string): ProcessInfo[] {
+  const state = stateOf(pid);
+  if (state === null) return [];
+  return [{ pid, state, command: cmdline.replaceAll("\0", " ").trim(), env: variables(environ) }];
 }
 
 function variables(environ: string): Record<string, string> {

@@ -12,16 +12,11 @@ import type { ChatView, InboundInput, MessageView, ReplyView, Switchboard } from
 import { createLogger, silent } from "../../src/log.ts";
 import { type OfflineModel, type RecordedRequest, type Step, startOffline } from "../../src/offline/index.ts";
 import { open } from "../../src/switchboard.ts";
-import { eventually, patienceMs } from "./eventually.ts";
+import { eventually, patienceMs, type Scope, within } from "./eventually.ts";
 import { Journal } from "./journal.ts";
 import { requestWith, script } from "./model.ts";
-import { isClaude, killHard, type ProcessInfo, processesOf } from "./processes.ts";
+import { claudesOf, killHard, type ProcessInfo, processesOf } from "./processes.ts";
 import { inTranscript } from "./transcript.ts";
-
-/** What ends with a test (`t`), a suite or a file (`{ after }` of node:test). */
-export interface Scope {
-  after(fn: () => Promise<void>): void;
-}
 
 export interface RigOptions {
   /** The text of a `switchboard.toml`. */
@@ -90,7 +85,7 @@ export class Rig {
 
   async end(): Promise<void> {
     try {
-      await this.close({ hurry: true });
+      await within("Switchboard has closed", this.close({ hurry: true }), 60_000);
     } finally {
       for (const { pid } of this.processes()) killHard(pid);
       await this.model.close();
@@ -184,7 +179,7 @@ export class Rig {
   }
 
   claudes(): ProcessInfo[] {
-    return this.processes().filter(isClaude);
+    return claudesOf(this.home);
   }
 
   /** Resolves when the message stands in its session's transcript on disk. */
@@ -194,7 +189,7 @@ export class Rig {
 
   // Files
 
-  /** A file outside of every space; its name is new. */
+  /** Writes a file that lies outside of every space; gives its path. */
   file(name: string, text: string): string {
     const path = join(this.folder, name);
     writeFileSync(path, text);
