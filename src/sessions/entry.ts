@@ -68,6 +68,6 @@ export function currentUuid({ message, sdkUuids }: Entry): string {
   return sdkUuids.at(-1) ?? message.id;
 }
 
-export function unfinished({ message, sdkUuids, stopRequested }: Entry): Unfinished {
-  return { messageId: message.id, sdkUuids, stopRequested };
+export function unfinished({ message, phase, sdkUuids, stopRequested }: Entry): Unfinished {
+  return { messageId: message.id, sdkUuids, taken: phase === "taken", stopRequested };
 }

@@ -12,6 +12,8 @@ export interface Unfinished {
   messageId: string;
   /** Under each of which it may stand in the transcript. */
   sdkUuids: readonly string[];
+  /** The process had told that the model has it; the transcript may not say so yet, for it is written late. */
+  taken: boolean;
   /** Its sender has asked to stop it. */
   stopRequested: boolean;
 }
@@ -26,9 +28,9 @@ export const maxTries = 3;
 
 /** `inTranscript`: the uuids of all messages that the session's transcript shows as taken in. */
 export function decide(unfinished: readonly Unfinished[], inTranscript: ReadonlySet<string>): Verdict[] {
-  return unfinished.map(({ messageId, sdkUuids, stopRequested }) => {
+  return unfinished.map(({ messageId, sdkUuids, taken, stopRequested }) => {
     const seen = sdkUuids.some((uuid) => inTranscript.has(uuid));
-    if (stopRequested) return { messageId, action: "stop", ran: seen };
+    if (stopRequested) return { messageId, action: "stop", ran: seen || taken };
     if (seen) {
       const message = "The session's process ended while Claude was working on it.";
       return { messageId, action: "fail", error: { code: "interrupted", message } };

@@ -130,8 +130,7 @@ test("a process that does not react is killed, and its session goes on", async (
   const pid = await rig.pid("frozen");
   signal(pid, "SIGSTOP");
   const { stopped } = await rig.switchboard.stop("frozen");
-  // defect: `ran` is false when the process was stopped before it had written the message to its transcript, although
-  // it had taken it and asked the model.
+  // Also when it had not written the message to its transcript yet: it had taken it and asked the model.
   assert.deepEqual(stopped, [{ id: message.id, ran: true }]);
   await assertStopped(message, true);
   assert.match(await rig.ask("frozen", "What did I say?"), /"one"/);

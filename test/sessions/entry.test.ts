@@ -67,6 +67,7 @@ describe("a message on its way through a session", () => {
     assert.deepEqual(unfinished(entry), {
       messageId: message().id,
       sdkUuids: ["a", "b"],
+      taken: false,
       stopRequested: true,
     });
   });

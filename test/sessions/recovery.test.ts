@@ -5,12 +5,13 @@ import { decide, maxTries, type Unfinished } from "../../src/sessions/recovery.t
 
 /** Some open messages with 0 to 4 tries each, and the uuids that stand in the transcript, foreign ones among them. */
 const deaths = fc
-  .array(fc.record({ tries: fc.nat(4), stopRequested: fc.boolean() }), { maxLength: 8 })
+  .array(fc.record({ tries: fc.nat(4), taken: fc.boolean(), stopRequested: fc.boolean() }), { maxLength: 8 })
   .map((messages) =>
     messages.map(
-      ({ tries, stopRequested }, at): Unfinished => ({
+      ({ tries, taken, stopRequested }, at): Unfinished => ({
         messageId: `message-${at}`,
         sdkUuids: Array.from({ length: tries }, (_, n) => `uuid-${at}-${n}`),
+        taken,
         stopRequested,
       }),
     ),
@@ -64,7 +65,7 @@ describe("recovery", () => {
     assert.equal(maxTries, 3);
   });
 
-  const message = { messageId: "m", sdkUuids: ["first", "second"], stopRequested: false };
+  const message = { messageId: "m", sdkUuids: ["first", "second"], taken: false, stopRequested: false };
 
   it("sends what the model never saw", () => {
     assert.deepEqual(decide([message], new Set(["other"])), [{ messageId: "m", action: "send" }]);
@@ -92,6 +93,9 @@ describe("recovery", () => {
 
   it("stops what was to be stopped, and tells whether it ran", () => {
     const stopping = { ...message, stopRequested: true };
+    assert.deepEqual(decide([{ ...stopping, taken: true }], new Set()), [
+      { messageId: "m", action: "stop", ran: true },
+    ]);
     assert.deepEqual(decide([stopping], new Set()), [{ messageId: "m", action: "stop", ran: false }]);
     assert.deepEqual(decide([stopping], new Set(["second"])), [
       { messageId: "m", action: "stop", ran: true },
