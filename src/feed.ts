@@ -8,9 +8,13 @@ import { type EventView, eventView } from "./views.ts";
 
 type TextPiece = { chatId: string; turnId: string; offset: number; text: string };
 
-interface FollowOptions {
+export interface EventsOptions {
+  /** From the event behind this one on. Default: from now on. */
   after?: number;
+  /** Of this chat alone. */
   chatId?: string;
+  /** False leaves out the pieces of text. Default: true. */
+  text?: boolean;
   signal?: AbortSignal;
 }
 
@@ -63,7 +67,7 @@ export class Feed {
     return { promise: settled, cancel: done };
   }
 
-  follow(options: FollowOptions): AsyncGenerator<EventView, void, void> {
+  follow(options: EventsOptions): AsyncGenerator<EventView, void, void> {
     // "From now on" means from this call on, not from the first event that is asked for.
     const after = options.after === undefined ? this.#ledger.lastSeq() : Promise.resolve(options.after);
     after.catch(() => {});
@@ -72,13 +76,13 @@ export class Feed {
 
   async *#follow(
     from: Promise<number>,
-    { chatId, signal }: FollowOptions,
+    { chatId, text = true, signal }: EventsOptions,
   ): AsyncGenerator<EventView, void, void> {
     const left = new AbortController();
     const ends = [this.#closed.signal, left.signal];
     const stop = AbortSignal.any(signal === undefined ? ends : [...ends, signal]);
     const pieces = new Pieces(chatId);
-    this.#readers.add(pieces);
+    if (text) this.#readers.add(pieces);
     try {
       const events = follow(this.#ledger, {
         after: await from,

@@ -3,6 +3,8 @@
 export { type Config, loadConfig } from "./config.ts";
 export type { InboundInput } from "./contacts/inbound.ts";
 export { type ErrorCode, SwitchboardError } from "./errors.ts";
+export type { EventsOptions } from "./feed.ts";
+export type { HistoryPage } from "./ledger/index.ts";
 export { createLogger, type Logger, type LogLevel } from "./log.ts";
 export { type OpenOptions, open, type Switchboard, type Upstream } from "./switchboard.ts";
 export type {
@@ -12,6 +14,7 @@ export type {
   Contact,
   EventView,
   HistoryEntry,
+  HostView,
   MessageStatus,
   MessageView,
   ProcessView,

@@ -20,11 +20,12 @@ import {
 import { sessionNameBase } from "./contacts/names.ts";
 import { admitted, tiersOf } from "./contacts/tiers.ts";
 import { SwitchboardError } from "./errors.ts";
-import { Feed } from "./feed.ts";
+import { type EventsOptions, Feed } from "./feed.ts";
 import { startGateway } from "./gateway/index.ts";
 import {
   type Chat,
   type ContactPatch,
+  type HistoryPage,
   hasEnded,
   type Ledger,
   LedgerError,
@@ -35,6 +36,7 @@ import { type Logger, silent } from "./log.ts";
 import { startOffline } from "./offline/index.ts";
 import { type HomeHolder, homeId, lockHome, memory, sweep, totalMemory } from "./os/index.ts";
 import { Manager, Pool, type Session } from "./sessions/index.ts";
+import { version } from "./version.ts";
 import {
   type ActionView,
   type ChatState,
@@ -42,11 +44,13 @@ import {
   chatView,
   type EventView,
   type HistoryEntry,
+  type HostView,
   historyEntry,
   iso,
   type MessageView,
   messageView,
   type Receipt,
+  type UpstreamView,
 } from "./views.ts";
 
 /** Where the model is. `offline`: the built-in one that needs no network and no key. */
@@ -70,9 +74,7 @@ export interface OpenOptions {
  * say what is wrong. Shapes are those of the HTTP API.
  */
 export interface Switchboard {
-  readonly upstream: { kind: "offline" } | { kind: "api"; baseUrl: string };
-  /** `draining` from the moment that `close` was called: nothing is accepted any more. */
-  readonly state: "running" | "draining" | "closed";
+  readonly host: HostView;
 
   /**
    * Accepts a message for a chat; resolves when it is on disk. The answer comes later: see `settled` and `events`.
@@ -84,8 +86,11 @@ export interface Switchboard {
   message(id: string): Promise<MessageView>;
   /** The message as soon as it has its end status, or as it stands after `timeoutMs` or at the abort. Error: `not_found`. */
   settled(id: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<MessageView>;
-  /** Messages and replies with `seq > after` (default 0), oldest first. `limit` 1 to 1000, default 100. */
-  history(chatId: string, options?: { after?: number; limit?: number }): Promise<HistoryEntry[]>;
+  /**
+   * Messages and replies with `after < seq < before` (default: all), `oldest` (the default) or `newest` first.
+   * `limit` 1 to 1000, default 100. Error: `not_found`.
+   */
+  history(chatId: string, options?: Partial<HistoryPage>): Promise<HistoryEntry[]>;
 
   /** Error: `not_found`. */
   chat(chatId: string): Promise<ChatView>;
@@ -110,9 +115,9 @@ export interface Switchboard {
 
   /**
    * What happens, as it happens: durable events in order without gap or double, from the one after `after`
-   * (default: from now on), and `text` pieces in between. Ends at the abort or when Switchboard closes.
+   * (default: from now on), and pieces of `text` in between. Ends at the abort or when Switchboard closes.
    */
-  events(options?: { after?: number; chatId?: string; signal?: AbortSignal }): AsyncIterable<EventView>;
+  events(options?: EventsOptions): AsyncIterable<EventView>;
 
   /**
    * Stops accepting, lets running turns end (config `drain_seconds`), closes every process and releases the home.
@@ -171,17 +176,18 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
 
     const feed = new Feed(ledger);
     const { processes } = config;
+    const pool = new Pool(
+      {
+        maxProcesses: processes.max ?? defaultMaxProcesses(),
+        maxStarts: processes.max_starts ?? availableParallelism(),
+      },
+      clock,
+    );
     const manager = new Manager({
       ledger,
       claude: claudeCode({ homeId: id, path: config.path, clock }),
       gateway,
-      pool: new Pool(
-        {
-          maxProcesses: processes.max ?? defaultMaxProcesses(),
-          maxStarts: processes.max_starts ?? availableParallelism(),
-        },
-        clock,
-      ),
+      pool,
       clock,
       log,
       tiers,
@@ -204,8 +210,10 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     await storage(manager.recover());
     return new OpenSwitchboard({
       upstream: offline === null ? { kind: "api", baseUrl } : { kind: "offline" },
+      since: clock.now(),
       ledger,
       manager,
+      pool,
       feed,
       hurry,
       textBytes: config.limits.text_bytes,
@@ -219,9 +227,12 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
 }
 
 interface Parts {
-  upstream: Switchboard["upstream"];
+  upstream: UpstreamView;
+  /** In ms since the Unix epoch. */
+  since: number;
   ledger: Ledger;
   manager: Manager;
+  pool: Pool;
   feed: Feed;
   hurry: AbortController;
   textBytes: number;
@@ -229,18 +240,25 @@ interface Parts {
 }
 
 class OpenSwitchboard implements Switchboard {
-  readonly upstream: Switchboard["upstream"];
   readonly #parts: Parts;
-  #state: Switchboard["state"] = "running";
+  #state: HostView["state"] = "running";
   #closed: Promise<void> | null = null;
 
   constructor(parts: Parts) {
-    this.upstream = parts.upstream;
     this.#parts = parts;
   }
 
-  get state(): Switchboard["state"] {
-    return this.#state;
+  get host(): HostView {
+    const { since, upstream, pool } = this.#parts;
+    return {
+      version,
+      pid: process.pid,
+      since: iso(since),
+      state: this.#state,
+      upstream,
+      tiers: [...admitted],
+      processes: { live: pool.slots.taken, max: pool.slots.places },
+    };
   }
 
   async receive(chatId: string, input: InboundInput): Promise<Receipt> {
@@ -303,10 +321,11 @@ class OpenSwitchboard implements Switchboard {
     return await this.message(id);
   }
 
-  async history(chatId: string, { after = 0, limit = 100 } = {}): Promise<HistoryEntry[]> {
+  async history(chatId: string, page: Partial<HistoryPage> = {}): Promise<HistoryEntry[]> {
+    const { limit = 100 } = page;
     checkLimit(limit);
     await this.#chat(chatId);
-    const rows = await storage(this.#parts.ledger.history(chatId, after, limit));
+    const rows = await storage(this.#parts.ledger.history(chatId, { ...page, limit }));
     return rows.map((row) => historyEntry(row, (message) => this.#parts.manager.waitingOf(message)));
   }
 
@@ -383,7 +402,7 @@ class OpenSwitchboard implements Switchboard {
     return { chatId, did: "undone", stopped: [], requeued: [], sessionId: undone.record.sdkSessionId };
   }
 
-  events(options: { after?: number; chatId?: string; signal?: AbortSignal } = {}): AsyncIterable<EventView> {
+  events(options: EventsOptions = {}): AsyncIterable<EventView> {
     return this.#parts.feed.follow(options);
   }
 

@@ -96,6 +96,23 @@ type DurableChange =
   | WithoutFrame<Exclude<LedgerEvent, { type: "reply" }>>
   | { type: "reply"; reply: ReplyView };
 
+/** Where the model is: built in, or an endpoint of the Messages API. */
+export type UpstreamView = { kind: "offline" } | { kind: "api"; baseUrl: string };
+
+/** One Switchboard, as it runs. */
+export interface HostView {
+  version: string;
+  pid: number;
+  since: string;
+  /** `draining` from the moment that it was told to end: nothing is accepted any more. */
+  state: "running" | "draining" | "closed";
+  upstream: UpstreamView;
+  /** Names of the tiers whose messages are accepted, from the most to the least trusted. */
+  tiers: string[];
+  /** Claude processes that hold a slot now, and the most that may. */
+  processes: { live: number; max: number };
+}
+
 /** What an action on a chat did. */
 export interface ActionView {
   chatId: string;

@@ -125,6 +125,17 @@ describe("who follows the feed", { timeout: 20_000 }, () => {
     feed.close();
   });
 
+  it("gets no pieces of text when it wants none", async () => {
+    const feed = new Feed(ledger);
+    const events = feed.follow({ after: await ledger.lastSeq(), chatId: chat, text: false });
+    const first = next(events);
+    feed.text(piece(0, "Hel"));
+    await accepted(ledger, chat, "wanted");
+    const told = [await first, ...(await until(events, "message wanted queued"))];
+    assert.equal(JSON.stringify(told).includes("Hel"), false);
+    feed.close();
+  });
+
   it("gets pieces of text in order, before the event that was committed after them", async () => {
     const feed = new Feed(ledger);
     const events = feed.follow({ after: await ledger.lastSeq(), chatId: chat });
@@ -309,7 +320,7 @@ describe("what callers see", () => {
 
   it("of a chat's history is messages and replies, each with its place and without its route", async () => {
     const { id } = await conversation();
-    const rows = await ledger.history(chat, 0, 10);
+    const rows = await ledger.history(chat, { limit: 10 });
     const entries = rows.map((row) => historyEntry(row, ({ id }) => ({ for: id === "" ? "slot" : "model" })));
     assert.deepEqual(
       entries.map(({ type, seq, chatId }) => ({ type, seq, chatId })),

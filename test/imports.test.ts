@@ -23,8 +23,8 @@ const floors: Record<string, readonly string[]> = {
   daemon: [...everybodys, "api", "channels", "switchboard.ts", "index.ts"],
   api: [...everybodys, ...face, "contacts/inbound.ts"],
   channels: [...everybodys, ...face, "contacts/inbound.ts"],
-  "index.ts": [...everybodys, ...face, ...parts],
-  "switchboard.ts": [...everybodys, "feed.ts", "views.ts", ...parts],
+  "index.ts": [...everybodys, ...face, "feed.ts", ...parts],
+  "switchboard.ts": [...everybodys, "feed.ts", "version.ts", "views.ts", ...parts],
   "feed.ts": [...everybodys, "views.ts", ...parts],
   "views.ts": [...everybodys, ...parts],
   sessions: [...everybodys, "views.ts", "claude", "contacts", "gateway", "ledger"],
@@ -38,6 +38,7 @@ const floors: Record<string, readonly string[]> = {
   "clock.ts": [],
   "errors.ts": [],
   "log.ts": [],
+  "version.ts": [],
 };
 
 /** What may be imported besides, if nothing of it is left at run time: the shapes of what comes over HTTP. */

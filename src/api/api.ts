@@ -14,7 +14,7 @@ import { chatRoutes } from "./chats.ts";
 import { ApiError, errorResponse } from "./errors.ts";
 import { eventRoutes } from "./events.ts";
 import { bearer, ownHost, ownOrigin } from "./guard.ts";
-import { healthRoutes, shutdownRoute } from "./lifecycle.ts";
+import { healthRoutes, hostRoutes } from "./lifecycle.ts";
 import { messageRoutes } from "./messages.ts";
 import type { Face } from "./route.ts";
 
@@ -90,7 +90,7 @@ export function createApi(options: ApiOptions): OpenAPIHono {
   messageRoutes(face, maxBodyBytes(options.limits.textBytes));
   chatRoutes(face, maxBodyBytes(0));
   eventRoutes(face);
-  shutdownRoute(face, options.shutdown);
+  hostRoutes(face, options.shutdown);
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
   app.doc31("/v1/openapi.json", {
     openapi: "3.1.0",

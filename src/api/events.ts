@@ -10,7 +10,10 @@ const after = wholeNumber(0, Number.MAX_SAFE_INTEGER).optional();
 
 export function eventRoutes(face: Face): void {
   const { app, switchboard, log, clock, ending } = face;
-  const query = z.strictObject({ after });
+  const query = z.strictObject({
+    after,
+    text: z.enum(["true", "false"]).optional().meta({ description: "false leaves out the pieces of text" }),
+  });
   const responses = {
     200: {
       description: "Durable events with their number as `id`, and `text` pieces without one",
@@ -27,7 +30,7 @@ export function eventRoutes(face: Face): void {
       request: { params: chatParams, query },
       responses,
     }),
-    (c) => stream(c, c.req.valid("query").after, c.req.valid("param").chatId),
+    (c) => stream(c, c.req.valid("query"), c.req.valid("param").chatId),
   );
 
   app.openapi(
@@ -38,17 +41,18 @@ export function eventRoutes(face: Face): void {
       request: { query },
       responses,
     }),
-    (c) => stream(c, c.req.valid("query").after),
+    (c) => stream(c, c.req.valid("query")),
   );
 
-  function stream(c: Context, asked: number | undefined, chatId?: string): Response {
-    const from = lastEventId(c) ?? asked;
+  function stream(c: Context, asked: z.output<typeof query>, chatId?: string): Response {
+    const from = lastEventId(c) ?? asked.after;
     const headers = { "content-type": "text/event-stream", "x-accel-buffering": "no" };
     // Nobody reads the body of this answer, so nobody would end its stream.
     if (c.req.method === "HEAD") return new Response(null, { headers });
     const gone = new AbortController();
     const events = switchboard.events({
       ...given({ after: from, chatId }),
+      text: asked.text !== "false",
       signal: AbortSignal.any([untilEnd(c, ending), gone.signal]),
     });
     const body = eventStream(events, {

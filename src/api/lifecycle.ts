@@ -1,7 +1,7 @@
 import { createRoute } from "@hono/zod-openapi";
 import { ApiError } from "./errors.ts";
 import { type Face, failures, json } from "./route.ts";
-import { healthSchema, readySchema, shutdownSchema } from "./schemas.ts";
+import { healthSchema, hostSchema, readySchema, shutdownSchema } from "./schemas.ts";
 
 /** Open to anyone on this machine who knows the address. */
 export function healthRoutes({ app, switchboard }: Face): void {
@@ -29,14 +29,24 @@ export function healthRoutes({ app, switchboard }: Face): void {
       responses: { 200: json(readySchema, "They are"), ...failures("draining", "starting") },
     }),
     (c) => {
-      if (switchboard.state !== "running") throw new ApiError("draining", "shutting down");
+      if (switchboard.host.state !== "running") throw new ApiError("draining", "shutting down");
       return c.json({ status: "ready" as const }, 200);
     },
   );
 }
 
-/** `shutdown` may be called more than once. */
-export function shutdownRoute({ app }: Face, shutdown: () => void): void {
+/** What the daemon is and how to end it. `shutdown` may be called more than once. */
+export function hostRoutes({ app, switchboard }: Face, shutdown: () => void): void {
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/host",
+      summary: "The daemon: its version, tiers and processes",
+      responses: { 200: json(hostSchema, "As it runs"), ...failures() },
+    }),
+    (c) => c.json(switchboard.host, 200),
+  );
+
   app.openapi(
     createRoute({
       method: "post",

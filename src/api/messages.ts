@@ -1,10 +1,12 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { jsonBody } from "./body.ts";
-import { chatParams, type Face, failures, json, untilEnd, wholeNumber } from "./route.ts";
+import { chatParams, type Face, failures, given, json, untilEnd, wholeNumber } from "./route.ts";
 import { historySchema, messageInput, messageSchema } from "./schemas.ts";
 
 /** A page of history without `limit`. */
 const defaultLimit = 100;
+
+const place = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 
 export function messageRoutes(face: Face, maxBodyBytes: number): void {
   const { app, switchboard, ending } = face;
@@ -71,11 +73,13 @@ export function messageRoutes(face: Face, maxBodyBytes: number): void {
     createRoute({
       method: "get",
       path: "/v1/chats/{chatId}/messages",
-      summary: "A chat's messages and replies, oldest first",
+      summary: "A chat's messages and replies: those with after < seq < before, oldest or newest first",
       request: {
         params: chatParams,
         query: z.strictObject({
-          after: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
+          after: place.optional(),
+          before: place.optional(),
+          order: z.enum(["oldest", "newest"]).optional(),
           limit: wholeNumber(1, 1000).optional(),
         }),
       },
@@ -86,8 +90,8 @@ export function messageRoutes(face: Face, maxBodyBytes: number): void {
     }),
     async (c) => {
       const { chatId } = c.req.valid("param");
-      const { after = 0, limit = defaultLimit } = c.req.valid("query");
-      const history = await switchboard.history(chatId, { after, limit });
+      const { limit = defaultLimit, ...page } = c.req.valid("query");
+      const history = await switchboard.history(chatId, { ...given(page), limit });
       const next = history.length < limit ? null : (history.at(-1)?.seq ?? null);
       return c.json({ history, next }, 200);
     },

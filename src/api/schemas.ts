@@ -5,7 +5,7 @@
 
 import { z } from "@hono/zod-openapi";
 import { contactPatchSchema, inboundSchema } from "../contacts/inbound.ts";
-import type { ActionView, ChatView, EventView, HistoryEntry, MessageView } from "../views.ts";
+import type { ActionView, ChatView, EventView, HistoryEntry, HostView, MessageView } from "../views.ts";
 import type { ApiErrorBody } from "./errors.ts";
 
 const time = z.string().meta({ format: "date-time" });
@@ -83,7 +83,10 @@ export const historySchema = z
         reply.extend({ type: z.literal("reply"), chatId: z.string(), seq: z.int(), createdAt: time }),
       ]),
     ),
-    next: z.int().nullable().meta({ description: "`after` of the next page; null at the end" }),
+    next: z
+      .int()
+      .nullable()
+      .meta({ description: "`after` of the next page, or with order=newest its `before`; null at the end" }),
   })
   .meta({ id: "History" });
 
@@ -191,6 +194,21 @@ export const eventSchema = z
   ])
   .meta({ id: "Event" });
 
+export const hostSchema = z
+  .object({
+    version: z.string(),
+    pid: z.int(),
+    since: time,
+    state: z.enum(["running", "draining", "closed"]),
+    upstream: z.discriminatedUnion("kind", [
+      z.object({ kind: z.literal("offline") }),
+      z.object({ kind: z.literal("api"), baseUrl: z.string() }),
+    ]),
+    tiers: z.array(z.string()).meta({ description: "From the most to the least trusted" }),
+    processes: z.object({ live: z.int(), max: z.int() }),
+  })
+  .meta({ id: "Host" });
+
 export const healthSchema = z.object({ status: z.literal("ok"), pid: z.int() }).meta({ id: "Health" });
 export const readySchema = z.object({ status: z.literal("ready") }).meta({ id: "Ready" });
 export const shutdownSchema = z
@@ -217,4 +235,5 @@ export type SchemasMatchViews = [
   Holds<Matches<typeof chatSchema, ChatView>>,
   Holds<Matches<typeof actionSchema, ActionView>>,
   Holds<Matches<typeof eventSchema, EventView>>,
+  Holds<Matches<typeof hostSchema, HostView>>,
 ];

@@ -38,7 +38,7 @@ export interface Started {
   url: string;
   home: string;
   tokenFile: string;
-  upstream: Switchboard["upstream"];
+  upstream: Switchboard["host"]["upstream"];
 }
 
 interface Ends {
@@ -93,7 +93,7 @@ async function run({ home, host, port, env, started }: DaemonOptions, { stop, hu
         url: server.url,
         home,
         tokenFile: tokenFile(home),
-        upstream: switchboard.upstream,
+        upstream: switchboard.host.upstream,
       });
       await aborted(stop.signal);
       log.info({}, "ending");

@@ -309,6 +309,17 @@ export interface ChatPage {
   next: string | null;
 }
 
+/** Those with `after < seq < before`, from the oldest or the newest on, at most `limit`. */
+export interface HistoryPage {
+  /** Default 0. */
+  after?: number;
+  /** Default: no bound. */
+  before?: number;
+  /** Default `oldest`. */
+  order?: "oldest" | "newest";
+  limit: number;
+}
+
 /** Every method rejects with a {@link LedgerError} and only with that. */
 export interface Ledger {
   // Chats and contacts
@@ -327,8 +338,8 @@ export interface Ledger {
    */
   accept(inbound: Inbound, admit: readonly string[], claim?: Claim): Promise<Acceptance>;
   message(id: string): Promise<Message | null>;
-  /** Messages and replies of a chat with `seq > after`, in order of `seq`. */
-  history(chatId: string, after: number, limit: number): Promise<Array<Message | Reply>>;
+  /** Messages and replies of a chat. */
+  history(chatId: string, page: HistoryPage): Promise<Array<Message | Reply>>;
   /** The chat's messages without an end status, in order of `seq`, each with its tries. */
   openMessages(chatId: string): Promise<Array<{ message: Message; tries: Try[] }>>;
   /** Chats that have open messages, in order of chat id (its UTF-8 bytes), after the given one. For recovery at start. */

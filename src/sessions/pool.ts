@@ -105,11 +105,17 @@ export function victims<T extends Pick<Tenant, "idleSince">>(
 
 /** Lets so many in at once, the others in order of arrival. */
 export class Gate {
+  readonly places: number;
   #free: number;
   readonly #line: Array<() => void> = [];
 
   constructor(places: number) {
+    this.places = places;
     this.#free = places;
+  }
+
+  get taken(): number {
+    return this.places - this.#free;
   }
 
   get waiting(): number {

@@ -82,6 +82,15 @@ describe("events over HTTP", () => {
     stream.leave();
   });
 
+  it("leaves out the pieces of text on request", async () => {
+    const stream = await follow("/v1/events?text=false");
+    switchboard.piece({ type: "text", chatId: "alice", turnId: "t", offset: 0, text: "Hel" });
+    switchboard.append(notice("later"));
+    await until(() => stream.events.length > 0);
+    assert.deepEqual(texts(stream), ["later"]);
+    stream.leave();
+  });
+
   it("goes on after the last event that a client has seen, without gap or double", async () => {
     for (const text of ["1", "2", "3", "4"]) switchboard.append(notice(text));
     const byHeader = await follow("/v1/events", { "last-event-id": "2" });

@@ -6,16 +6,25 @@
 import { randomUUID } from "node:crypto";
 import { chatIdSchema, inboundSchema, parseInput } from "../../src/contacts/inbound.ts";
 import { SwitchboardError } from "../../src/errors.ts";
+import type { EventsOptions } from "../../src/feed.ts";
+import type { HistoryPage } from "../../src/ledger/index.ts";
 import type { Switchboard } from "../../src/switchboard.ts";
-import type { ActionView, ChatView, EventView, MessageView } from "../../src/views.ts";
+import type { ActionView, ChatView, EventView, HostView, MessageView } from "../../src/views.ts";
 
 type Durable = Exclude<EventView, { type: "text" }>;
 type TextPiece = Extract<EventView, { type: "text" }>;
 type WithoutFrame<T> = T extends unknown ? Omit<T, "seq" | "at"> : never;
 
 export class MemorySwitchboard implements Switchboard {
-  readonly upstream = { kind: "offline" } as const;
-  state: Switchboard["state"] = "running";
+  readonly host: HostView = {
+    version: "0.0.0",
+    pid: process.pid,
+    since: now(),
+    state: "running",
+    upstream: { kind: "offline" },
+    tiers: ["family"],
+    processes: { live: 0, max: 1 },
+  };
   /** Thrown by the next call of `receive`. */
   failNext: Error | null = null;
   /** Iterations of `events` that have begun and not ended. */
@@ -50,7 +59,7 @@ export class MemorySwitchboard implements Switchboard {
       this.failNext = null;
       throw error;
     }
-    if (this.state !== "running") throw new SwitchboardError("draining", "shutting down");
+    if (this.host.state !== "running") throw new SwitchboardError("draining", "shutting down");
     parseInput(chatIdSchema, chatId, "chatId");
     const { text, id: externalId = null } = parseInput(inboundSchema, inbound);
     for (const message of this.#messages.values()) {
@@ -103,10 +112,13 @@ export class MemorySwitchboard implements Switchboard {
     return message;
   }
 
-  async history(chatId: string, { after = 0, limit = 100 } = {}) {
+  async history(chatId: string, page: Partial<HistoryPage> = {}) {
+    const { after = 0, before = Number.POSITIVE_INFINITY, order = "oldest", limit = 100 } = page;
     await this.chat(chatId);
-    return [...this.#messages.values()]
-      .filter((message) => message.chatId === chatId && message.seq > after)
+    const rows = [...this.#messages.values()].filter(
+      ({ chatId: id, seq }) => id === chatId && seq > after && seq < before,
+    );
+    return (order === "oldest" ? rows : rows.reverse())
       .slice(0, limit)
       .map((message) => ({ type: "message" as const, ...message }));
   }
@@ -156,17 +168,14 @@ export class MemorySwitchboard implements Switchboard {
   async *events({
     after = this.#log.length,
     chatId,
+    text = true,
     signal,
-  }: {
-    after?: number;
-    chatId?: string;
-    signal?: AbortSignal;
-  } = {}): AsyncGenerator<EventView> {
+  }: EventsOptions = {}): AsyncGenerator<EventView> {
     let position = after;
     const pieces: TextPiece[] = [];
     let wake = () => {};
     const tell = (event: EventView) => {
-      if (event.type === "text" && pieces.length < 10) pieces.push(event);
+      if (event.type === "text" && text && pieces.length < 10) pieces.push(event);
       wake();
     };
     const abort = () => wake();
@@ -174,7 +183,7 @@ export class MemorySwitchboard implements Switchboard {
     signal?.addEventListener("abort", abort);
     this.following++;
     try {
-      while (signal?.aborted !== true && this.state !== "closed") {
+      while (signal?.aborted !== true && this.host.state !== "closed") {
         const event = this.#log[position] ?? pieces.shift();
         if (event === undefined) {
           await new Promise<void>((resolve) => {
@@ -195,7 +204,7 @@ export class MemorySwitchboard implements Switchboard {
   }
 
   async close(): Promise<void> {
-    this.state = "closed";
+    this.host.state = "closed";
     for (const listener of this.#listeners)
       listener({ type: "text", chatId: "", turnId: "", offset: 0, text: "" });
   }

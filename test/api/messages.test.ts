@@ -19,7 +19,7 @@ describe("messages over HTTP", () => {
   });
   after(() => face.end());
   beforeEach(() => {
-    switchboard.state = "running";
+    switchboard.host.state = "running";
     logged.length = 0;
   });
 
@@ -101,8 +101,15 @@ describe("messages over HTTP", () => {
     );
     const rest = (await face.call("GET", `/v1/chats/pages/messages?limit=2&after=${first.next}`)).body;
     assert.deepEqual([rest.history.length, rest.history[0].text, rest.next], [1, "three", null]);
+    const last = (await face.call("GET", "/v1/chats/pages/messages?limit=2&order=newest")).body;
+    assert.deepEqual(
+      last.history.map(({ text }: { text: string }) => text),
+      ["three", "two"],
+    );
+    const before = (await face.call("GET", `/v1/chats/pages/messages?order=newest&before=${last.next}`)).body;
+    assert.deepEqual([before.history.length, before.history[0].text, before.next], [1, "one", null]);
     assert.equal((await face.call("GET", "/v1/chats/nobody/messages")).status, 404);
-    for (const query of ["limit=0", "limit=1001", "after=-1", "after=x"]) {
+    for (const query of ["limit=0", "limit=1001", "after=-1", "after=x", "before=x", "order=last"]) {
       assert.equal((await face.call("GET", `/v1/chats/pages/messages?${query}`)).status, 400, query);
     }
   });
@@ -138,8 +145,14 @@ describe("messages over HTTP", () => {
     assert.deepEqual(logged, [{ err: defect }]);
   });
 
+  it("tells what the daemon is", async () => {
+    const { status, body } = await face.call("GET", "/v1/host");
+    assert.equal(status, 200);
+    assert.deepEqual(body, switchboard.host);
+  });
+
   it("is not ready while it drains, and takes no message", async () => {
-    switchboard.state = "draining";
+    switchboard.host.state = "draining";
     const ready = await face.call("GET", "/readyz");
     assert.deepEqual(
       [ready.status, ready.body.error.code, ready.headers.get("retry-after")],

@@ -92,7 +92,8 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   read.chat("a");
   read.chats({ limit: 10 });
   read.message(first.id);
-  read.history("a", 0, 10);
+  read.history("a", { limit: 10 });
+  read.history("a", { order: "newest", limit: 10 });
   accept("4");
   read.openMessages("a");
   read.chatsWithOpenMessages("", 10);

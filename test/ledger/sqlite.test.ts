@@ -95,7 +95,7 @@ describe("sqlite: group commit", () => {
       );
       assert.equal(await ledger.chat("b"), null);
       assert.deepEqual(
-        (await ledger.history("a", 0, 10)).map((entry) => entry.text),
+        (await ledger.history("a", { limit: 10 })).map((entry) => entry.text),
         ["1", "2", "4"],
       );
     }));

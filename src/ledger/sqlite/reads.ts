@@ -46,24 +46,15 @@ export function createReads(db: Database): Reads {
       return row === undefined ? null : joinReply(db, row);
     },
 
-    history(chatId, after, limit) {
+    history(chatId, { after = 0, before = Number.MAX_SAFE_INTEGER, order = "oldest", limit }) {
+      const page = [chatId, after, before, checkedLimit(limit)] as const;
+      const direction = order === "oldest" ? 1 : -1;
+      const where = `WHERE chat_id = ? AND seq > ? AND seq < ? ORDER BY seq ${direction === 1 ? "ASC" : "DESC"} LIMIT ?`;
       const messages = db
-        .all<MessageRow>(
-          `${selectMessage} WHERE chat_id = ? AND seq > ? ORDER BY seq LIMIT ?`,
-          chatId,
-          after,
-          checkedLimit(limit),
-        )
+        .all<MessageRow>(`${selectMessage} ${where}`, ...page)
         .map((row) => joinReply(db, row));
-      const replies = db
-        .all<ReplyRow>(
-          "SELECT * FROM replies WHERE chat_id = ? AND seq > ? ORDER BY seq LIMIT ?",
-          chatId,
-          after,
-          limit,
-        )
-        .map(replyOf);
-      return [...messages, ...replies].sort((a, b) => a.seq - b.seq).slice(0, limit);
+      const replies = db.all<ReplyRow>(`SELECT * FROM replies ${where}`, ...page).map(replyOf);
+      return [...messages, ...replies].sort((a, b) => direction * (a.seq - b.seq)).slice(0, limit);
     },
 
     openMessages: (chatId) =>

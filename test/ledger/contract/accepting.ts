@@ -31,7 +31,7 @@ export function acceptingPromises(promise: PromiseTest): void {
       endedAt: null,
     });
     assert.deepEqual(await ledger.message(given.id), message);
-    assert.deepEqual(await ledger.history("a", 0, 10), [message]);
+    assert.deepEqual(await ledger.history("a", { limit: 10 }), [message]);
     assert.deepEqual(await ledger.openMessages("a"), [{ message, tries: [] }]);
     const chat = await ledger.chat("a");
     assert.equal(chat?.open, 1);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { accepted, allEvents, rejects } from "../support.ts";
+import type { HistoryPage } from "../../../src/ledger/index.ts";
+import { accepted, allEvents, answered, rejects, turnOf, work } from "../support.ts";
 import type { PromiseTest } from "./place.ts";
 
 export function chatsPromises(promise: PromiseTest): void {
@@ -68,10 +69,28 @@ export function chatsPromises(promise: PromiseTest): void {
     assert.equal((await ledger.chats({ limit: 1 })).chats[0]?.chatId, "b");
   });
 
+  promise("a chat's history is read from either end and within bounds", async (ledger) => {
+    const session = await work(ledger, "a");
+    for (const text of ["one", "two", "three"]) {
+      const message = await accepted(ledger, "a", text);
+      const turn = await turnOf(ledger, session, [message]);
+      await ledger.endTurn(session.lease, answered(turn, [message]));
+    }
+    const seqs = async (page: HistoryPage) => (await ledger.history("a", page)).map(({ seq }) => seq);
+    assert.deepEqual(await seqs({ limit: 9 }), [1, 2, 3, 4, 5, 6]);
+    assert.deepEqual(await seqs({ order: "newest", limit: 9 }), [6, 5, 4, 3, 2, 1]);
+    assert.deepEqual(await seqs({ limit: 2 }), [1, 2]);
+    assert.deepEqual(await seqs({ order: "newest", limit: 3 }), [6, 5, 4]);
+    assert.deepEqual(await seqs({ order: "newest", before: 4, limit: 2 }), [3, 2]);
+    assert.deepEqual(await seqs({ after: 2, limit: 2 }), [3, 4]);
+    assert.deepEqual(await seqs({ after: 2, before: 5, order: "newest", limit: 9 }), [4, 3]);
+    assert.deepEqual(await seqs({ before: 1, limit: 9 }), []);
+  });
+
   promise("a page is 1 to 1000 long, and its cursor one of the ledger's own", async (ledger) => {
     for (const limit of [0, -1, 1001, 1.5, Number.NaN]) {
       await rejects(ledger.chats({ limit }), "invalid");
-      await rejects(ledger.history("a", 0, limit), "invalid");
+      await rejects(ledger.history("a", { limit }), "invalid");
       await rejects(ledger.changes(0, { limit }), "invalid");
     }
     await rejects(ledger.chats({ after: "nonsense", limit: 10 }), "invalid", /nonsense/);

@@ -162,7 +162,7 @@ async function checkBooks(ledger: Ledger, chatId: string): Promise<void> {
     assert.deepEqual(events, [], "a chat that is not there has no events");
     return;
   }
-  const history = await ledger.history(chatId, 0, 1000);
+  const history = await ledger.history(chatId, { limit: 1000 });
   const messages = history.filter((entry) => "externalId" in entry);
   const replies = history.filter((entry) => "kind" in entry);
   assert.deepEqual(

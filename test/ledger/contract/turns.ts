@@ -40,7 +40,7 @@ export function turnsPromises(promise: PromiseTest): void {
       assert.equal(message.endedAt, reply.createdAt);
     }
     assert.deepEqual(
-      (await ledger.history("a", 1, 10)).map((entry) => entry.id),
+      (await ledger.history("a", { after: 1, limit: 10 })).map((entry) => entry.id),
       [second.id, reply.id],
     );
     const chat = await ledger.chat("a");
@@ -131,7 +131,7 @@ export function turnsPromises(promise: PromiseTest): void {
     });
     assert.deepEqual(await ledger.endTurn(lease, answered(second, [message])), { reply: null });
     assert.deepEqual((await ledger.message(message.id))?.reply, reply);
-    assert.equal((await ledger.history("a", 0, 10)).length, 2);
+    assert.equal((await ledger.history("a", { limit: 10 })).length, 2);
   });
 
   promise("a turn that no message started ends without a reply and counts", async (ledger) => {
