@@ -5,6 +5,8 @@ export type ErrorCode =
   | "invalid_chat_id"
   | "invalid_text"
   | "invalid_config"
+  /** What was to be imported is damaged, or no registry. */
+  | "invalid_registry"
   | "unknown_tier"
   /** Well-formed, but not offered (yet). */
   | "unsupported"

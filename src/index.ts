@@ -15,6 +15,7 @@ export type {
   EventView,
   HistoryEntry,
   HostView,
+  ImportView,
   MessageStatus,
   MessageView,
   ProcessView,

@@ -18,6 +18,7 @@ import {
   parseInput,
 } from "./contacts/inbound.ts";
 import { sessionNameBase } from "./contacts/names.ts";
+import { formatRegistry } from "./contacts/registry.ts";
 import { admitted, tiersOf } from "./contacts/tiers.ts";
 import { SwitchboardError } from "./errors.ts";
 import { type EventsOptions, Feed } from "./feed.ts";
@@ -35,7 +36,14 @@ import {
 import { type Logger, silent } from "./log.ts";
 import { startOffline } from "./offline/index.ts";
 import { type HomeHolder, homeId, lockHome, memory, sweep, totalMemory } from "./os/index.ts";
-import { Manager, Pool, type Session } from "./sessions/index.ts";
+import {
+  type ImportOptions,
+  importRegistry,
+  Manager,
+  Pool,
+  registryOf,
+  type Session,
+} from "./sessions/index.ts";
 import { version } from "./version.ts";
 import {
   type ActionView,
@@ -46,6 +54,7 @@ import {
   type HistoryEntry,
   type HostView,
   historyEntry,
+  type ImportView,
   iso,
   type MessageView,
   messageView,
@@ -101,6 +110,15 @@ export interface Switchboard {
   }>;
   /** Names a chat or changes its contact: only the given fields. */
   putContact(chatId: string, contact: ContactPatch): Promise<ChatView>;
+
+  /** The chats in their plain form, `sessions.json`, in pieces of text. */
+  exportRegistry(): AsyncIterable<string>;
+  /**
+   * Takes chats over from such a text: all of it or, when something in it is not understood, nothing. A chat that is
+   * known here keeps its session and its name, and takes the contact.
+   * Errors: `invalid_registry`, `unknown_tier`, `invalid_request`, `draining`.
+   */
+  importRegistry(text: string, options?: ImportOptions): Promise<ImportView>;
 
   /** Goes past the queue: waiting messages end `stopped`, the running turn is interrupted, after 10 s killed. */
   stop(chatId: string): Promise<ActionView>;
@@ -175,6 +193,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     opened.push(() => gateway.close());
 
     const feed = new Feed(ledger);
+    const spaces = join(home, "spaces");
     const { processes } = config;
     const pool = new Pool(
       {
@@ -193,7 +212,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       tiers,
       admitted,
       hostId: id,
-      folders: { spaces: join(home, "spaces"), links: join(home, "chats") },
+      folders: { spaces, links: join(home, "chats") },
       limits: {
         idleMs: processes.idle_seconds * 1000,
         drainMs: processes.drain_seconds * 1000,
@@ -214,6 +233,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       ledger,
       manager,
       pool,
+      spaces,
       feed,
       hurry,
       textBytes: config.limits.text_bytes,
@@ -233,6 +253,7 @@ interface Parts {
   ledger: Ledger;
   manager: Manager;
   pool: Pool;
+  spaces: string;
   feed: Feed;
   hurry: AbortController;
   textBytes: number;
@@ -361,6 +382,18 @@ class OpenSwitchboard implements Switchboard {
     const chat = await storage(this.#parts.ledger.putContact(chatId, patch, base));
     this.#parts.manager.contactChanged(chatId, chat.contact);
     return await this.#chatView(chat);
+  }
+
+  exportRegistry(): AsyncIterable<string> {
+    return formatRegistry(registryOf(this.#parts.ledger));
+  }
+
+  async importRegistry(text: string, options: ImportOptions = {}): Promise<ImportView> {
+    if (this.#state !== "running") throw draining();
+    const { ledger, spaces, manager } = this.#parts;
+    const { view, contacts } = await storage(importRegistry(text, options, { ledger, spaces }));
+    for (const [chatId, contact] of contacts) manager.contactChanged(chatId, contact);
+    return view;
   }
 
   async stop(chatId: string): Promise<ActionView> {

@@ -14,7 +14,7 @@ import type {
   Reply,
   ReplyStatus,
   Usage,
-} from "./ledger/index.ts";
+} from "./ledger/ledger.ts";
 
 /** Why an open message has no answer yet. */
 export type WaitingFor = "slot" | "start" | "model" | "tool" | "approval" | "limit" | "compaction" | "budget";
@@ -124,6 +124,20 @@ export interface ActionView {
   requeued: string[];
   /** The current session after the action (the SDK's id), when the action changed it. */
   sessionId?: string | null;
+}
+
+/** What an import did. */
+export interface ImportView {
+  new: number;
+  /** Known already, and now with another contact or session. */
+  changed: number;
+  unchanged: number;
+  /** Chats whose conversation came with them. */
+  conversations: number;
+  /** Chats that had a session id for which no transcript was found: they begin anew. */
+  unproven: string[];
+  /** New chats whose session name was taken, or was no safe name. */
+  renamed: Array<{ chatId: string; from: string; to: string }>;
 }
 
 /** The answer to a message at the door. */

@@ -16,6 +16,7 @@ import { eventRoutes } from "./events.ts";
 import { bearer, ownHost, ownOrigin } from "./guard.ts";
 import { healthRoutes, hostRoutes } from "./lifecycle.ts";
 import { messageRoutes } from "./messages.ts";
+import { registryRoutes } from "./registry.ts";
 import type { Face } from "./route.ts";
 
 export interface ApiOptions {
@@ -90,6 +91,7 @@ export function createApi(options: ApiOptions): OpenAPIHono {
   messageRoutes(face, maxBodyBytes(options.limits.textBytes));
   chatRoutes(face, maxBodyBytes(0));
   eventRoutes(face);
+  registryRoutes(face);
   hostRoutes(face, options.shutdown);
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
   app.doc31("/v1/openapi.json", {

@@ -3,7 +3,7 @@
  * does not tell its length; as strict UTF-8, so that no text is changed on its way in; with errors that help.
  */
 
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { ApiError, unsupportedMediaType } from "./errors.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -11,12 +11,22 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 /** `maxBytes`: the largest body that is read. */
 export function jsonBody(maxBytes: number): MiddlewareHandler {
   return async (c, next) => {
-    const mediaType = c.req.header("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
-    if (mediaType !== "application/json") throw unsupportedMediaType();
+    requireJson(c);
     const body = parse(decode(await read(c.req.raw, maxBytes)));
     c.req.json = () => Promise.resolve(body);
     await next();
   };
+}
+
+/** A body that the handler reads by itself, so that what is wrong in it is told by its line. Strict UTF-8. */
+export async function textBody(c: Context, maxBytes: number): Promise<string> {
+  requireJson(c);
+  return decode(await read(c.req.raw, maxBytes));
+}
+
+function requireJson(c: Context): void {
+  const mediaType = c.req.header("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
+  if (mediaType !== "application/json") throw unsupportedMediaType();
 }
 
 async function read(request: Request, maxBytes: number): Promise<Uint8Array> {

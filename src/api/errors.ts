@@ -24,6 +24,7 @@ const statuses = {
   invalid_json: 400,
   invalid_chat_id: 400,
   invalid_text: 400,
+  invalid_registry: 400,
   unknown_tier: 400,
   unsupported: 400,
   unauthorized: 401,

@@ -5,7 +5,15 @@
 
 import { z } from "@hono/zod-openapi";
 import { contactPatchSchema, inboundSchema } from "../contacts/inbound.ts";
-import type { ActionView, ChatView, EventView, HistoryEntry, HostView, MessageView } from "../views.ts";
+import type {
+  ActionView,
+  ChatView,
+  EventView,
+  HistoryEntry,
+  HostView,
+  ImportView,
+  MessageView,
+} from "../views.ts";
 import type { ApiErrorBody } from "./errors.ts";
 
 const time = z.string().meta({ format: "date-time" });
@@ -209,6 +217,35 @@ export const hostSchema = z
   })
   .meta({ id: "Host" });
 
+export const importSchema = z
+  .object({
+    new: z.int(),
+    changed: z.int().meta({ description: "Known already, and now with another contact or session" }),
+    unchanged: z.int(),
+    conversations: z.int().meta({ description: "Chats whose conversation came with them" }),
+    unproven: z.array(z.string()).meta({
+      description: "Chats that had a session id for which no transcript was found: they begin anew",
+    }),
+    renamed: z.array(z.object({ chatId: z.string(), from: z.string(), to: z.string() })),
+  })
+  .meta({ id: "Import" });
+
+/** For the document: the text itself is read by `contacts/registry.ts`, which knows its lines. */
+export const registrySchema = z
+  .record(
+    z.string(),
+    z.looseObject({
+      session_name: z.string(),
+      contact_name: z.string().nullish(),
+      tier: z.string().nullish(),
+      session_id: z.string().nullish(),
+      created_at: time.nullish(),
+      last_message_time: time.nullish(),
+      group: z.boolean().nullish(),
+    }),
+  )
+  .meta({ id: "Registry", description: "Keyed by chat id; unknown keys are kept" });
+
 export const healthSchema = z.object({ status: z.literal("ok"), pid: z.int() }).meta({ id: "Health" });
 export const readySchema = z.object({ status: z.literal("ready") }).meta({ id: "Ready" });
 export const shutdownSchema = z
@@ -236,4 +273,5 @@ export type SchemasMatchViews = [
   Holds<Matches<typeof actionSchema, ActionView>>,
   Holds<Matches<typeof eventSchema, EventView>>,
   Holds<Matches<typeof hostSchema, HostView>>,
+  Holds<Matches<typeof importSchema, ImportView>>,
 ];

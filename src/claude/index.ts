@@ -1,3 +1,4 @@
+export { adoptTranscript, transcriptsIn } from "./adopt.ts";
 export * from "./claude.ts";
 export { claudeCode } from "./process.ts";
 export { openSpace, spaceOf } from "./space.ts";

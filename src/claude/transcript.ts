@@ -46,6 +46,13 @@ export async function takenUuids(file: string): Promise<Set<string>> {
   return taken;
 }
 
+/** Whether a line is something that was said, as opposed to what the CLI notes for itself. */
+export function isConversation(line: string): boolean {
+  return entriesIn(line).some(
+    ({ type, uuid }) => (type === "user" || type === "assistant") && uuid !== undefined,
+  );
+}
+
 /** Bytes that are read first. The `cost-state` line is written after each turn; only a cut turn lies behind it. */
 const tailBytes = 65_536;
 

@@ -39,7 +39,7 @@ export const chatIdSchema = z
   );
 
 /** A short line that people read: a name. 1 to 256 characters, no control characters. */
-const line = z
+export const line = z
   .string()
   .min(1)
   .max(256)
@@ -54,7 +54,7 @@ const idSchema = z
   .max(256)
   .refine((id) => id.isWellFormed() && !control.test(id), { error: "must be one line of well-formed text" });
 
-const tierSchema = z
+export const tierSchema = z
   .string()
   .refine(isTier, problem("unknown_tier", `no such tier (allowed: ${admitted.join(", ")}, unknown)`));
 
@@ -80,8 +80,8 @@ const textSchema = z
   // A blank text makes the CLI answer by itself, without the model.
   .refine((text) => text.trim() !== "", problem("invalid_text", "is empty"));
 
-/** Levels of lists and objects in a route. Whatever reads JSON is recursive: a deeper one could exhaust the stack. */
-const maxDepth = 32;
+/** Levels of lists and objects in any JSON that is taken in. Whatever reads JSON is recursive: a deeper one could exhaust the stack. */
+export const maxDepth = 32;
 
 /** Any JSON that is not nested deeper than that. */
 const routeSchema = z
@@ -92,7 +92,7 @@ const routeSchema = z
   })
   .pipe(z.json());
 
-function isWithin(value: unknown, depth: number): boolean {
+export function isWithin(value: unknown, depth: number): boolean {
   if (typeof value !== "object" || value === null) return true;
   return depth > 0 && Object.values(value).every((child) => isWithin(child, depth - 1));
 }

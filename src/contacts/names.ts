@@ -17,6 +17,11 @@ export function sessionNameBase(name: string | null, chatId: string): string {
   return reserved.test(slug) ? `chat-${slug}` : slug;
 }
 
+/** Whether a name from elsewhere can serve as it is: a slug, with a number behind it or not. */
+export function isSessionName(text: string): boolean {
+  return text.length <= maxLength + 10 && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text) && !reserved.test(text);
+}
+
 function slugify(text: string): string {
   return text
     .normalize("NFKD")

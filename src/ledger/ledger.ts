@@ -53,6 +53,8 @@ export interface Chat {
   sessionName: string;
   /** The current session, or null before the first message. */
   session: Session | null;
+  /** A session id that was imported without a transcript; null when there is none, or a turn has proven another. */
+  unprovenSessionId: string | null;
   /** Messages accepted and without an end status yet. */
   open: number;
   lastMessageAt: number | null;
@@ -320,6 +322,44 @@ export interface HistoryPage {
   limit: number;
 }
 
+/** What another host can take over of a chat. */
+export interface PortableChat {
+  chatId: string;
+  contact: Contact;
+  sessionName: string;
+  /** The SDK's session id, or the unproven one. */
+  sessionId: string | null;
+  createdAt: number;
+  lastMessageAt: number | null;
+  /** What else a host before this one knew of it, as JSON text. */
+  extra: string | null;
+}
+
+/** A chat from another host. What is null is not known there. */
+export interface ChatImport {
+  chatId: string;
+  contact: ContactPatch;
+  /** The ledger appends `-2`, `-3`… until it is free. */
+  sessionName: string;
+  /** `proven`: its transcript is in the space of the given id. Either is taken only by a chat without a session. */
+  session:
+    | { kind: "proven"; id: string; sdkSessionId: string }
+    | { kind: "unproven"; sessionId: string }
+    | null;
+  createdAt: number | null;
+  lastMessageAt: number | null;
+  extra: string | null;
+}
+
+export interface ImportedChat {
+  chatId: string;
+  did: "new" | "changed" | "unchanged";
+  contact: Contact;
+  sessionName: string;
+  /** Whether the given session is the chat's own now. */
+  tookSession: boolean;
+}
+
 /** Every method rejects with a {@link LedgerError} and only with that. */
 export interface Ledger {
   // Chats and contacts
@@ -329,6 +369,13 @@ export interface Ledger {
   chats(page: { after?: string; limit: number }): Promise<ChatPage>;
   /** Names a chat or changes its contact; appends a `notice` event `contact_changed` when something changed. */
   putContact(chatId: string, patch: ContactPatch, sessionNameBase: string): Promise<Chat>;
+  /** In order of chat id (its UTF-8 bytes), after the given one. */
+  portableChats(after: string, limit: number): Promise<PortableChat[]>;
+  /**
+   * All or none of them. A chat that is known keeps its session, name and times, and takes the contact; each that is new
+   * or has changed appends a `notice` event, `chat_imported` or `contact_changed`. In the order given.
+   */
+  importChats(chats: ChatImport[]): Promise<ImportedChat[]>;
 
   // Messages
 

@@ -47,6 +47,8 @@ export async function openSqliteLedger({
     chat: call("chat"),
     chats: call("chats"),
     putContact: call("putContact"),
+    portableChats: call("portableChats"),
+    importChats: call("importChats"),
     accept: call("accept"),
     message: call("message"),
     history: call("history"),

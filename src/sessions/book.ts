@@ -37,6 +37,8 @@ interface Page {
   readonly name: string;
   contact: Contact;
   record: SessionRecord;
+  /** A session id from another host that no transcript here bears out. */
+  readonly unprovenSessionId: string | null;
 }
 
 export class Book {
@@ -113,7 +115,8 @@ export class Book {
     const record = await ledger.openSession(lease, randomUUID());
     const chat = await ledger.chat(chatId);
     if (chat === null) throw new Error("the chat is not in the ledger");
-    this.#page = { lease, record, contact: chat.contact, name: chat.sessionName };
+    const { contact, sessionName: name, unprovenSessionId } = chat;
+    this.#page = { lease, record, contact, name, unprovenSessionId };
     return this.#page;
   }
 }

@@ -353,7 +353,7 @@ export class Session implements Tenant {
       );
       try {
         const ground = await prepareGround(record, name, folders, this.#log);
-        if (ground.transcript === null && record.sdkSessionId !== null) this.#transcriptMissing(record);
+        if (ground.transcript === null) this.#noteMissing(record);
         // Nothing is waited for between here and the spawn: whoever has called it off finds no process later.
         if (calledOff.aborted) {
           const why = "not needed any more";
@@ -386,10 +386,17 @@ export class Session implements Tenant {
     }
   }
 
-  #transcriptMissing({ id }: SessionRecord): void {
-    const text = "The transcript of this session is not there any more; the conversation begins anew.";
-    this.#log.error({ sessionId: id }, text);
-    this.#book.note({ type: "notice", code: "transcript_missing", text });
+  /** A conversation begins; where there should have been one, that is said. */
+  #noteMissing({ id, sdkSessionId }: SessionRecord): void {
+    const { unprovenSessionId } = this.#book.known;
+    if (sdkSessionId !== null) {
+      const text = "The transcript of this session is not there any more; the conversation begins anew.";
+      this.#log.error({ sessionId: id }, text);
+      this.#book.note({ type: "notice", code: "transcript_missing", text });
+    } else if (unprovenSessionId !== null) {
+      const text = `The session ${unprovenSessionId} was imported without its transcript; the conversation begins anew.`;
+      this.#book.note({ type: "notice", code: "session_unproven", text });
+    }
   }
 
   /** The system did not let us spawn it. After so many times in a row the messages fail instead of waiting for ever. */

@@ -73,7 +73,11 @@ export async function serve(switchboard: Switchboard, options: FaceOptions = {})
       });
       const text = await response.text();
       const isJson = response.headers.get("content-type") === "application/json";
-      return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: isJson && text !== "" ? JSON.parse(text) : text,
+      };
     },
     async end() {
       ending.abort();

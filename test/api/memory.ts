@@ -145,6 +145,14 @@ export class MemorySwitchboard implements Switchboard {
     return { chats: await Promise.all([...ids].map((id) => this.chat(id))), next: null };
   }
 
+  async *exportRegistry() {
+    yield "{}\n";
+  }
+
+  importRegistry(): Promise<never> {
+    return Promise.reject(new SwitchboardError("invalid_registry", "not here"));
+  }
+
   putContact(chatId: string) {
     return this.chat(chatId);
   }

@@ -8,6 +8,7 @@ import { chatsPromises } from "./contract/chats.ts";
 import { closingPromises } from "./contract/closing.ts";
 import { eventsPromises } from "./contract/events.ts";
 import { followingPromises } from "./contract/following.ts";
+import { importsPromises } from "./contract/imports.ts";
 import { messagesPromises } from "./contract/messages.ts";
 import { ownershipPromises } from "./contract/ownership.ts";
 import type { Place, PromiseTest } from "./contract/place.ts";
@@ -35,6 +36,7 @@ export function describeLedger(name: string, create: () => Promise<Place>): void
   };
 
   describe(`${name}: chats and contacts`, () => chatsPromises(promise));
+  describe(`${name}: import and export`, () => importsPromises(promise));
   describe(`${name}: accepting`, () => acceptingPromises(promise));
   describe(`${name}: ownership`, () => ownershipPromises(promise));
   describe(`${name}: sessions and processes`, () => sessionsPromises(promise));

@@ -81,16 +81,30 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   write.endMessages(lease, [stopped(second)]);
   write.beginTurn(lease, { id: "t", sessionId: session.id, generation, messageIds: [first.id] });
   write.joinTurn(lease, "t", [second.id]);
-  const proven = { sessionId: session.id, sdkSessionId: "sdk", toldFacts: "John" };
-  write.endTurn(lease, answered("t", [first], { proven, endings: [stopped(third)] }));
+  const proof = { sessionId: session.id, sdkSessionId: "sdk", toldFacts: "John" };
+  write.endTurn(lease, answered("t", [first], { proven: proof, endings: [stopped(third)] }));
   write.append(lease, [{ type: "notice", code: "x", text: "y" }]);
   write.resetSession(lease, "s2");
   write.undoReset(lease);
   write.processEnded(lease, generation, "idle");
   write.release(lease);
+  const theirs = {
+    createdAt: null,
+    lastMessageAt: null,
+    extra: "{}",
+    contact: { name: "Ann" },
+    sessionName: "ann",
+  };
+  const proven = { kind: "proven", id: "s3", sdkSessionId: "theirs" } as const;
+  const unproven = { kind: "unproven", sessionId: "x" } as const;
+  for (const session of [proven, unproven]) {
+    write.importChats([{ ...theirs, chatId: `imported as ${session.kind}`, session }]);
+    write.importChats([{ ...theirs, chatId: "a", session }]);
+  }
 
   read.chat("a");
   read.chats({ limit: 10 });
+  read.portableChats("", 10);
   read.message(first.id);
   read.history("a", { limit: 10 });
   read.history("a", { order: "newest", limit: 10 });

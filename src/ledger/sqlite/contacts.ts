@@ -8,9 +8,9 @@ import { isHeld } from "./ownership.ts";
 import { isRunning } from "./processes.ts";
 import type { Writes } from "./protocol.ts";
 import { joinReply, readChat } from "./reads.ts";
-import { type MessageRow, messageOf, selectMessage } from "./rows.ts";
+import { type ChatRow, contactOf, type MessageRow, messageOf, selectMessage } from "./rows.ts";
 
-const unnamed: Contact = { name: null, tier: "unknown", group: false };
+export const unnamed: Contact = { name: null, tier: "unknown", group: false };
 
 export function createContactWrites(db: Database): Pick<Writes, "putContact" | "accept"> {
   return {
@@ -50,15 +50,15 @@ function findExternal(db: Database, { chatId, externalId }: Inbound): Message | 
   return row === undefined ? null : joinReply(db, row);
 }
 
-function readContact(db: Database, chatId: string): Contact | null {
-  const row = db.get<{ name: string | null; tier: string; is_group: number }>(
+export function readContact(db: Database, chatId: string): Contact | null {
+  const row = db.get<Pick<ChatRow, "name" | "tier" | "is_group">>(
     "SELECT name, tier, is_group FROM chats WHERE chat_id = ?",
     chatId,
   );
-  return row === undefined ? null : { name: row.name, tier: row.tier, group: row.is_group === 1 };
+  return row === undefined ? null : contactOf(row);
 }
 
-function patched(contact: Contact, { name, tier, group }: ContactPatch): Contact {
+export function patched(contact: Contact, { name, tier, group }: ContactPatch): Contact {
   return {
     name: name === undefined ? contact.name : name,
     tier: tier ?? contact.tier,
@@ -66,22 +66,22 @@ function patched(contact: Contact, { name, tier, group }: ContactPatch): Contact
   };
 }
 
-/** Begins the chat or changes its contact, with the notice of what changed; nothing when nothing did. */
-function storeContact(
+/** Begins the chat or changes its contact, with the notice of what changed; nothing, and false, when nothing did. */
+export function storeContact(
   db: Database,
   at: number,
   chatId: string,
   known: Contact | null,
   contact: Contact,
   sessionNameBase: string,
-): void {
+): boolean {
   const { name, tier, group } = contact;
   const changed = [
     ...(known?.name === name ? [] : [`name: ${name ?? "none"}`]),
     ...(known?.tier === tier ? [] : [`tier: ${tier}`]),
     ...(known?.group === group ? [] : [`group: ${group ? "yes" : "no"}`]),
   ];
-  if (changed.length === 0) return;
+  if (changed.length === 0) return false;
   if (known === null) {
     db.insert("chats", {
       chat_id: chatId,
@@ -102,13 +102,14 @@ function storeContact(
     );
   }
   appendEvent(db, at, chatId, { type: "notice", code: "contact_changed", text: changed.join(", ") });
+  return true;
 }
 
 /**
  * `base`, or the first free one of `base-2`, `base-3`… The counter goes past names that were given for another base
  * (a contact called "John 2") once, so that the millionth of one name costs what the second did.
  */
-function freeSessionName(db: Database, base: string): string {
+export function freeSessionName(db: Database, base: string): string {
   let name = base;
   while (db.get("SELECT 1 FROM chats WHERE session_name = ?", name) !== undefined) {
     const { last } = db.one<{ last: number }>(

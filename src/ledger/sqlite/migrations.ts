@@ -158,4 +158,9 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX events_of_chat ON events (chat_id);
   `,
+  `
+  -- Of chats that came from another host: a session id that no transcript bears out, and what else the host knew.
+  ALTER TABLE chats ADD COLUMN unproven_session_id TEXT;
+  ALTER TABLE chats ADD COLUMN extra TEXT;
+  `,
 ];

@@ -47,6 +47,7 @@ export type Store = { [M in Method]: (...args: Args<M>) => Result<M> };
 type ReadMethod =
   | "chat"
   | "chats"
+  | "portableChats"
   | "message"
   | "history"
   | "openMessages"

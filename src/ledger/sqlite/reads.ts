@@ -11,6 +11,7 @@ import {
   type MessageRow,
   messageOf,
   type ProcessRow,
+  portableOf,
   processOf,
   type ReplyRow,
   replyOf,
@@ -40,6 +41,17 @@ export function createReads(db: Database): Reads {
         next: last === undefined || rows.length < limit ? null : `${last.active_at} ${last.chat_id}`,
       };
     },
+
+    portableChats: (after, limit) =>
+      db
+        .all<ChatRow & { sdk_session_id: string | null }>(
+          `SELECT chats.*, 0 AS open, sdk_session_id FROM chats
+           LEFT JOIN sessions ON sessions.chat_id = chats.chat_id AND put_aside IS NULL
+           WHERE chats.chat_id > ? ORDER BY chats.chat_id LIMIT ?`,
+          after,
+          checkedLimit(limit),
+        )
+        .map((row) => portableOf(row)),
 
     message(id) {
       const row = db.get<MessageRow>(`${selectMessage} WHERE id = ?`, id);

@@ -2,9 +2,11 @@
 
 import type {
   Chat,
+  Contact,
   Failure,
   Message,
   MessageStatus,
+  PortableChat,
   ProcessRecord,
   Reply,
   ReplyStatus,
@@ -32,6 +34,8 @@ export interface ChatRow {
   input_tokens: number;
   output_tokens: number;
   cost_usd: number;
+  unproven_session_id: string | null;
+  extra: string | null;
 }
 
 export const selectChat = `
@@ -41,9 +45,10 @@ export const selectChat = `
 export function chatOf(row: ChatRow, session: SessionRow | undefined): Chat {
   return {
     chatId: row.chat_id,
-    contact: { name: row.name, tier: row.tier, group: row.is_group === 1 },
+    contact: contactOf(row),
     sessionName: row.session_name,
     session: session === undefined ? null : sessionOf(session),
+    unprovenSessionId: row.unproven_session_id,
     open: row.open,
     lastMessageAt: row.last_message_at,
     createdAt: row.created_at,
@@ -54,6 +59,22 @@ export function chatOf(row: ChatRow, session: SessionRow | undefined): Chat {
       costUsd: row.cost_usd,
     },
   };
+}
+
+export function portableOf(row: ChatRow & { sdk_session_id: string | null }): PortableChat {
+  return {
+    chatId: row.chat_id,
+    contact: contactOf(row),
+    sessionName: row.session_name,
+    sessionId: row.sdk_session_id ?? row.unproven_session_id,
+    createdAt: row.created_at,
+    lastMessageAt: row.last_message_at,
+    extra: row.extra,
+  };
+}
+
+export function contactOf({ name, tier, is_group }: Pick<ChatRow, "name" | "tier" | "is_group">): Contact {
+  return { name, tier, group: is_group === 1 };
 }
 
 export interface SessionRow {

@@ -59,11 +59,18 @@ export function createSessionWrites(
   };
 }
 
-function begin(db: Database, at: number, chatId: string, id: string): Session {
+/** `sdkSessionId`: already known for a conversation that came from another host. */
+export function begin(
+  db: Database,
+  at: number,
+  chatId: string,
+  id: string,
+  sdkSessionId: string | null = null,
+): Session {
   const row: SessionRow = {
     id,
     chat_id: chatId,
-    sdk_session_id: null,
+    sdk_session_id: sdkSessionId,
     told_facts: null,
     created_at: at,
     ended_at: null,

@@ -2,6 +2,7 @@
 
 import { createContactWrites } from "./contacts.ts";
 import type { Database } from "./database.ts";
+import { createImportWrites } from "./import.ts";
 import { createMessageWrites } from "./messages.ts";
 import { createOwnershipWrites, endAllLeases } from "./ownership.ts";
 import { createProcessWrites, endLeftProcesses } from "./processes.ts";
@@ -15,6 +16,7 @@ export function createStore(db: Database): { reads: Reads; writes: Writes } {
     reads: createReads(db),
     writes: {
       ...createContactWrites(db),
+      ...createImportWrites(db),
       ...createOwnershipWrites(db),
       ...createSessionWrites(db),
       ...createProcessWrites(db),

@@ -167,6 +167,10 @@ function recordProof(db: Database, chatId: string, proven: TurnEnd["proven"]): v
     sessionId,
     chatId,
   );
+  db.run(
+    "UPDATE chats SET unproven_session_id = NULL WHERE chat_id = ? AND unproven_session_id IS NOT NULL",
+    chatId,
+  );
 }
 
 function addUsage(db: Database, at: number, chatId: string, usage: TurnEnd["usage"]): void {
