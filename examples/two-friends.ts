@@ -5,7 +5,7 @@
 
 import { open } from "switchboard";
 
-const apiKey = process.env.ANTHROPIC_API_KEY;
+const { ANTHROPIC_API_KEY: apiKey } = process.env;
 const switchboard = await open({ home: "./example-home", upstream: apiKey ? { apiKey } : "offline" });
 
 async function say(chatId: string, name: string, text: string): Promise<void> {
