@@ -36,6 +36,11 @@ export interface ApiOptions {
   clock?: Clock;
 }
 
+/** What answers until there is a Switchboard to answer with. */
+export function startingApi(log: Logger): { fetch(request: Request): Response } {
+  return { fetch: () => errorResponse(new ApiError("starting", "the daemon is starting"), log) };
+}
+
 /** A byte of text takes at most six in JSON (`\u001f`); the rest is room for the other fields. */
 function maxBodyBytes(textBytes: number): number {
   return textBytes * 6 + 64 * 1024;

@@ -1,7 +1,17 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { ActionView } from "../views.ts";
 import { jsonBody } from "./body.ts";
-import { chatParams, type Face, failures, given, json, wholeNumber } from "./route.ts";
+import type { ApiErrorCode } from "./errors.ts";
+import {
+  chatParams,
+  type Face,
+  failures,
+  given,
+  json,
+  readFailures,
+  wholeNumber,
+  writeFailures,
+} from "./route.ts";
 import { actionSchema, chatSchema, chatStateSchema, chatsSchema, contactInput } from "./schemas.ts";
 
 export function chatRoutes(face: Face, maxBodyBytes: number): void {
@@ -19,7 +29,7 @@ export function chatRoutes(face: Face, maxBodyBytes: number): void {
           state: chatStateSchema.optional(),
         }),
       },
-      responses: { 200: json(chatsSchema, "One page"), ...failures("invalid_request") },
+      responses: { 200: json(chatsSchema, "One page"), ...failures("invalid_request", ...readFailures) },
     }),
     async (c) => c.json(await switchboard.chats(given(c.req.valid("query"))), 200),
   );
@@ -30,7 +40,10 @@ export function chatRoutes(face: Face, maxBodyBytes: number): void {
       path: "/v1/chats/{chatId}",
       summary: "A chat",
       request: { params: chatParams },
-      responses: { 200: json(chatSchema, "The chat"), ...failures("invalid_chat_id", "not_found") },
+      responses: {
+        200: json(chatSchema, "The chat"),
+        ...failures("invalid_chat_id", "not_found", ...readFailures),
+      },
     }),
     async (c) => c.json(await switchboard.chat(c.req.valid("param").chatId), 200),
   );
@@ -50,14 +63,12 @@ export function chatRoutes(face: Face, maxBodyBytes: number): void {
         ...failures(
           "invalid_request",
           "invalid_json",
+          "invalid_text",
           "invalid_chat_id",
           "unknown_tier",
           "too_large",
           "unsupported_media_type",
-          "draining",
-          "storage_full",
-          "storage_busy",
-          "storage_failed",
+          ...writeFailures,
         ),
       },
     }),
@@ -67,7 +78,12 @@ export function chatRoutes(face: Face, maxBodyBytes: number): void {
     },
   );
 
-  const action = (name: string, summary: string, act: (chatId: string) => Promise<ActionView>) =>
+  const action = (
+    name: string,
+    summary: string,
+    act: (chatId: string) => Promise<ActionView>,
+    ...codes: ApiErrorCode[]
+  ) =>
     app.openapi(
       createRoute({
         method: "post",
@@ -76,16 +92,16 @@ export function chatRoutes(face: Face, maxBodyBytes: number): void {
         request: { params: chatParams },
         responses: {
           200: json(actionSchema, "What it did"),
-          ...failures("invalid_chat_id", "not_found", "busy", "draining"),
+          ...failures("invalid_chat_id", "not_found", ...writeFailures, ...codes),
         },
       }),
       async (c) => c.json(await act(c.req.valid("param").chatId), 200),
     );
   action("stop", "End the running turn and every waiting message", (id) => switchboard.stop(id));
   action("close", "Close the process; the conversation stays", (id) => switchboard.closeChat(id));
-  action("restart", "Close the process and start another on the same session", (id) =>
-    switchboard.restart(id),
-  );
+  const restart = "Close the process and start another on the same session";
+  action("restart", restart, (id) => switchboard.restart(id), "refused_contact");
   action("reset", "Stop, and begin a new session", (id) => switchboard.reset(id));
-  action("undo-reset", "Bring back the session before the last reset", (id) => switchboard.undoReset(id));
+  const undoReset = "Bring back the session before the last reset";
+  action("undo-reset", undoReset, (id) => switchboard.undoReset(id), "busy");
 }

@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { ApiError } from "./errors.ts";
+import { ApiError, type ApiErrorCode } from "./errors.ts";
 import { chatParams, type Face, failures, given, untilEnd, wholeNumber } from "./route.ts";
 import { eventSchema } from "./schemas.ts";
 import { eventStream } from "./sse.ts";
@@ -14,13 +14,13 @@ export function eventRoutes(face: Face): void {
     after,
     text: z.enum(["true", "false"]).optional().meta({ description: "false leaves out the pieces of text" }),
   });
-  const responses = {
+  const responses = (...codes: ApiErrorCode[]) => ({
     200: {
       description: "Durable events with their number as `id`, and `text` pieces without one",
       content: { "text/event-stream": { schema: eventSchema } },
     },
-    ...failures("invalid_request", "invalid_chat_id"),
-  };
+    ...failures("invalid_request", ...codes),
+  });
 
   app.openapi(
     createRoute({
@@ -28,7 +28,7 @@ export function eventRoutes(face: Face): void {
       path: "/v1/chats/{chatId}/events",
       summary: "What happens in a chat, as it happens",
       request: { params: chatParams, query },
-      responses,
+      responses: responses("invalid_chat_id"),
     }),
     (c) => stream(c, c.req.valid("query"), c.req.valid("param").chatId),
   );
@@ -39,7 +39,7 @@ export function eventRoutes(face: Face): void {
       path: "/v1/events",
       summary: "What happens in all chats, as it happens",
       request: { query },
-      responses,
+      responses: responses(),
     }),
     (c) => stream(c, c.req.valid("query")),
   );

@@ -1,6 +1,6 @@
 import { createRoute } from "@hono/zod-openapi";
 import { ApiError } from "./errors.ts";
-import { type Face, failures, json } from "./route.ts";
+import { type Face, failures, json, openFailures } from "./route.ts";
 import { healthSchema, hostSchema, readySchema, shutdownSchema } from "./schemas.ts";
 
 /** Open to anyone on this machine who knows the address. */
@@ -15,7 +15,7 @@ export function healthRoutes({ app, switchboard }: Face): void {
       path: "/healthz",
       summary: "Whether the daemon lives",
       security: [],
-      responses: { 200: json(healthSchema, "It lives") },
+      responses: { 200: json(healthSchema, "It lives"), ...openFailures() },
     }),
     (c) => c.json({ status: "ok" as const, pid: process.pid }, 200),
   );
@@ -26,7 +26,7 @@ export function healthRoutes({ app, switchboard }: Face): void {
       path: "/readyz",
       summary: "Whether messages are accepted",
       security: [],
-      responses: { 200: json(readySchema, "They are"), ...failures("draining", "starting") },
+      responses: { 200: json(readySchema, "They are"), ...openFailures("internal") },
     }),
     (c) => {
       if (switchboard.host.state !== "running") throw new ApiError("draining", "shutting down");

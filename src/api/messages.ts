@@ -1,6 +1,16 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { jsonBody } from "./body.ts";
-import { chatParams, type Face, failures, given, json, untilEnd, wholeNumber } from "./route.ts";
+import {
+  chatParams,
+  type Face,
+  failures,
+  given,
+  json,
+  readFailures,
+  untilEnd,
+  wholeNumber,
+  writeFailures,
+} from "./route.ts";
 import { historySchema, messageInput, messageSchema } from "./schemas.ts";
 
 /** A page of history without `limit`. */
@@ -36,10 +46,7 @@ export function messageRoutes(face: Face, maxBodyBytes: number): void {
           "conflict",
           "too_large",
           "unsupported_media_type",
-          "draining",
-          "storage_full",
-          "storage_busy",
-          "storage_failed",
+          ...writeFailures,
         ),
       },
     }),
@@ -64,7 +71,7 @@ export function messageRoutes(face: Face, maxBodyBytes: number): void {
       path: "/v1/messages/{id}",
       summary: "A message as it stands",
       request: { params: z.object({ id: z.string() }) },
-      responses: { 200: json(messageSchema, "The message"), ...failures("not_found") },
+      responses: { 200: json(messageSchema, "The message"), ...failures("not_found", ...readFailures) },
     }),
     async (c) => c.json(await switchboard.message(c.req.valid("param").id), 200),
   );
@@ -85,7 +92,7 @@ export function messageRoutes(face: Face, maxBodyBytes: number): void {
       },
       responses: {
         200: json(historySchema, "One page"),
-        ...failures("invalid_request", "invalid_chat_id", "not_found"),
+        ...failures("invalid_request", "invalid_chat_id", "not_found", ...readFailures),
       },
     }),
     async (c) => {

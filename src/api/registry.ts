@@ -5,7 +5,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { parseInput } from "../contacts/inbound.ts";
 import { textBody } from "./body.ts";
 import { ApiError } from "./errors.ts";
-import { type Face, failures, given, json } from "./route.ts";
+import { type Face, failures, given, json, readFailures, writeFailures } from "./route.ts";
 import { importSchema, registrySchema } from "./schemas.ts";
 
 /** Room for some 250,000 contacts. */
@@ -29,7 +29,7 @@ export function registryRoutes({ app, switchboard, log }: Face): void {
     method: "get",
     path: "/v1/registry",
     summary: "All chats in their plain form, `sessions.json`, in order of chat id",
-    responses: { 200: json(registrySchema, "The registry"), ...failures() },
+    responses: { 200: json(registrySchema, "The registry"), ...failures(...readFailures) },
   });
   const importRoute = createRoute({
     method: "post",
@@ -48,10 +48,7 @@ export function registryRoutes({ app, switchboard, log }: Face): void {
         "unknown_tier",
         "too_large",
         "unsupported_media_type",
-        "draining",
-        "storage_full",
-        "storage_busy",
-        "storage_failed",
+        ...writeFailures,
       ),
     },
   });
@@ -59,10 +56,13 @@ export function registryRoutes({ app, switchboard, log }: Face): void {
   // lines are told.
   for (const route of [exportRoute, importRoute]) app.openAPIRegistry.registerPath(route);
 
-  app.get(exportRoute.path, (c) => {
+  app.get(exportRoute.path, async (c) => {
     const headers = { "content-type": "application/json" };
     if (c.req.method === "HEAD") return new Response(null, { headers });
-    return new Response(ReadableStream.from(encoded(switchboard.exportRegistry())), { headers });
+    const pieces = switchboard.exportRegistry()[Symbol.asyncIterator]();
+    // Before the status leaves, so that a storage that cannot be read is told by it.
+    const first = await pieces.next();
+    return new Response(ReadableStream.from(encoded(first, pieces)), { headers });
   });
 
   app.post(importRoute.path, async (c) => {
@@ -72,14 +72,19 @@ export function registryRoutes({ app, switchboard, log }: Face): void {
     return c.json(await switchboard.importRegistry(text, { mapTier: tiers, ...given({ transcripts }) }), 200);
   });
 
-  async function* encoded(pieces: AsyncIterable<string>): AsyncGenerator<Uint8Array, void, void> {
+  async function* encoded(
+    first: IteratorResult<string>,
+    pieces: AsyncIterator<string>,
+  ): AsyncGenerator<Uint8Array, void, void> {
     const encoder = new TextEncoder();
     try {
-      for await (const piece of pieces) yield encoder.encode(piece);
+      for (let next = first; next.done !== true; next = await pieces.next()) yield encoder.encode(next.value);
     } catch (error) {
       // The status has left; that the body ends in the middle tells the client, and why is in the log.
       log.error({ err: error }, "an export broke off");
       throw error;
+    } finally {
+      await pieces.return?.();
     }
   }
 }

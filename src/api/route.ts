@@ -35,15 +35,27 @@ export function json<Schema extends z.ZodType>(schema: Schema, description: stri
   return { description, content: { "application/json": { schema } } };
 }
 
-/** Documents the errors of a route; they are thrown, so its handler's type knows nothing of them. */
+/** What whoever reads from the ledger may meet. */
+export const readFailures = ["storage_busy", "storage_failed"] as const;
+/** What whoever writes to it may meet. */
+export const writeFailures = [...readFailures, "storage_full"] as const;
+
+/** What any request may meet before its route is looked at. */
+const always: readonly ApiErrorCode[] = ["foreign_host", "foreign_origin", "starting", "draining"];
+
+/** Documents the errors of a route, with the codes of each status; they are thrown, so its handler's type knows nothing of them. */
 export function failures(...codes: ApiErrorCode[]): object {
-  const all: ApiErrorCode[] = [...codes, "unauthorized", "foreign_host", "internal"];
-  const byStatus = Map.groupBy(all, statusOf);
+  return openFailures(...codes, "unauthorized", "internal");
+}
+
+/** Of a route that asks for no token. */
+export function openFailures(...codes: ApiErrorCode[]): object {
+  const byStatus = Map.groupBy(new Set([...codes, ...always]), statusOf);
   return Object.fromEntries(
-    [...byStatus].map(([status, list]) => [
-      status,
-      json(errorSchema, list.map((code) => `\`${code}\``).join(", ")),
-    ]),
+    [...byStatus].map(([status, list]) => {
+      const narrowed = z.object({ error: z.object({ code: z.enum(list) }) });
+      return [status, json(errorSchema.and(narrowed), list.map((code) => `\`${code}\``).join(", "))];
+    }),
   );
 }
 

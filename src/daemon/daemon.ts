@@ -9,8 +9,7 @@
  */
 
 import { join } from "node:path";
-import { createApi } from "../api/api.ts";
-import { ApiError, errorResponse } from "../api/errors.ts";
+import { createApi, startingApi } from "../api/api.ts";
 import { type ApiServer, type Fetches, type ServeOptions, serveApi } from "../api/server.ts";
 import { loadConfig } from "../config.ts";
 import { SwitchboardError } from "../errors.ts";
@@ -69,9 +68,7 @@ async function run({ home, host, port, env, started }: DaemonOptions, { stop, hu
   const token = apiToken(home);
   const config = loadConfig(join(home, "switchboard.toml"));
   const log = createLogger(config.log_level);
-  let app: Fetches = {
-    fetch: () => errorResponse(new ApiError("starting", "the daemon is starting"), log),
-  };
+  let app: Fetches = startingApi(log);
   const server = await listen(home, token, { app: { fetch: (request) => app.fetch(request) }, host, port });
   try {
     const switchboard = await openHome({ home, upstream, config, log });

@@ -1,0 +1,342 @@
+/**
+ * The API's document is true: every call in it is made, every answer in it is driven, and what comes back is as it says.
+ * The calls go to the real Switchboard; errors of the storage and defects are thrown into it from outside.
+ */
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import formats from "ajv-formats";
+import { createApi, startingApi } from "../../src/api/api.ts";
+import { parseConfig } from "../../src/config.ts";
+import { type ErrorCode, SwitchboardError } from "../../src/errors.ts";
+import { silent } from "../../src/log.ts";
+import { open, type Switchboard } from "../../src/switchboard.ts";
+
+const token = "a-token-of-the-tests";
+const folder = mkdtempSync(join(tmpdir(), "switchboard-api-"));
+const config = parseConfig("processes.max = 1\nlimits.text_bytes = 1024", "test");
+const switchboard = await open({ home: join(folder, "home"), config });
+after(async () => {
+  await switchboard.close({ hurry: AbortSignal.abort() });
+  rmSync(folder, { recursive: true });
+});
+
+interface App {
+  fetch(request: Request): Response | Promise<Response>;
+}
+
+function api(over: Switchboard, more: { ending?: AbortSignal; shutdown?: () => void } = {}): App {
+  return createApi({
+    switchboard: over,
+    token,
+    host: "127.0.0.1",
+    log: silent,
+    limits: { textBytes: 1024 },
+    shutdown: () => {},
+    ending: new AbortController().signal,
+    ...more,
+  });
+}
+
+/** Asks the storage nothing before it answers. */
+const withoutStorage: readonly (string | symbol)[] = ["host", "events"];
+
+/** A Switchboard of which everything that is asked fails. */
+function failing(error: Error): Switchboard {
+  const fail = () => {
+    throw error;
+  };
+  return new Proxy(switchboard, {
+    get(target, name) {
+      if (error instanceof SwitchboardError && withoutStorage.includes(name)) {
+        const value = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      }
+      return name === "host" ? fail() : fail;
+    },
+  });
+}
+
+const own = api(switchboard);
+const origin = "http://127.0.0.1";
+
+interface Call {
+  path: string;
+  method: string;
+  body?: string | Uint8Array<ArrayBuffer>;
+  headers?: Record<string, string>;
+}
+
+async function answerOf(app: App, { path, method, body, headers }: Call, at = origin): Promise<Response> {
+  return await app.fetch(
+    new Request(at + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body !== undefined && { body }),
+    }),
+  );
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what comes is what is looked into.
+async function jsonOf(response: Response): Promise<any> {
+  return await response.json();
+}
+
+const get = (path: string): Call => ({ method: "GET", path });
+
+// The document
+
+interface Operation {
+  summary?: string;
+  security?: unknown[];
+  responses: Record<string, { content?: Record<string, { schema: unknown }> }>;
+}
+interface Document {
+  paths: Record<string, Record<string, Operation>>;
+}
+const document: Document = await jsonOf(await answerOf(own, get("/v1/openapi.json")));
+
+const ajv = new Ajv2020({ strict: false, allErrors: true });
+formats.default(ajv);
+ajv.addSchema(document, "document");
+
+/** Fails when the document does not say that this operation may answer so. Gives the error's code, or null. */
+async function asDocumented(path: string, method: string, response: Response): Promise<string | null> {
+  const { responses } = document.paths[path]?.[method] ?? assert.fail(`${method} ${path}`);
+  const documented = responses[response.status];
+  assert.ok(documented, `${method} ${path} answered ${response.status}`);
+  const [mediaType = ""] = (response.headers.get("content-type") ?? "").split(";");
+  assert.ok(documented.content?.[mediaType], `${mediaType} is not documented for ${response.status}`);
+  const value = mediaType === "text/event-stream" ? await firstEvent(response) : await response.json();
+  const pointer = ["paths", path, method, "responses", response.status, "content", mediaType, "schema"]
+    .map((key) => encodeURIComponent(String(key).replaceAll("~", "~0").replaceAll("/", "~1")))
+    .join("/");
+  const validate = ajv.getSchema(`document#/${pointer}`) ?? assert.fail(`no schema at ${pointer}`);
+  assert.ok(validate(value), `${JSON.stringify(value)}: ${ajv.errorsText(validate.errors)}`);
+  return value.error?.code ?? null;
+}
+
+async function firstEvent(response: Response) {
+  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    const data = /^data: (.*)$/m.exec(chunk)?.[1];
+    if (data !== undefined) return JSON.parse(data);
+  }
+  return assert.fail("a stream without an event");
+}
+
+// What drives each of its answers
+
+const chat = (id: string, rest = "") => `/v1/chats/${encodeURIComponent(id)}${rest}`;
+const post = (path: string, body?: unknown): Call => ({
+  method: "POST",
+  path,
+  ...(body !== undefined && { body: JSON.stringify(body) }),
+});
+const put = (path: string, body: unknown): Call => ({ method: "PUT", path, body: JSON.stringify(body) });
+const message = (more: object = {}) => ({ text: "hello", contact: { tier: "family" }, ...more });
+const notText = new Uint8Array([0x22, 0xff, 0x22]);
+const badChat = "/v1/chats/%00";
+const asForm = { "content-type": "text/plain" };
+let known = "";
+
+/** By operation and by what is to come: the status of a success, or the code of an error. Made when it is its turn. */
+const drivers: Record<string, Record<string, () => Call | Promise<Call>>> = {
+  "get /healthz": { 200: () => get("/healthz") },
+  "get /readyz": { 200: () => get("/readyz") },
+  "get /v1/host": { 200: () => get("/v1/host") },
+  "post /v1/shutdown": { 202: () => post("/v1/shutdown") },
+  "post /v1/chats/{chatId}/messages": {
+    200: () => post(chat("alice", "/messages?wait=60"), message()),
+    202: () => post(chat("alice", "/messages"), message()),
+    invalid_request: () => post(chat("alice", "/messages"), { contact: {} }),
+    invalid_json: () => ({ ...post(chat("alice", "/messages")), body: "{" }),
+    invalid_chat_id: () => post(`${badChat}/messages`, message()),
+    invalid_text: () => post(chat("alice", "/messages"), message({ text: "a\0b" })),
+    unknown_tier: () => post(chat("alice", "/messages"), message({ contact: { tier: "queen" } })),
+    unsupported: () => post(chat("alice", "/messages"), message({ attachments: [{}] })),
+    refused_contact: () => post(chat("nobody", "/messages"), { text: "hello" }),
+    conflict: async () => {
+      const id = randomUUID();
+      await answerOf(own, post(chat("alice", "/messages"), message({ id })));
+      return post(chat("alice", "/messages"), message({ id, text: "another" }));
+    },
+    too_large: () => post(chat("alice", "/messages"), message({ text: "x".repeat(1025) })),
+    unsupported_media_type: () => ({ ...post(chat("alice", "/messages"), message()), headers: asForm }),
+  },
+  "get /v1/messages/{id}": {
+    200: () => get(`/v1/messages/${known}`),
+    not_found: () => get(`/v1/messages/${randomUUID()}`),
+  },
+  "get /v1/chats/{chatId}/messages": {
+    200: () => get(chat("alice", "/messages?order=newest&limit=5")),
+    invalid_request: () => get(chat("alice", "/messages?limit=0")),
+    invalid_chat_id: () => get(`${badChat}/messages`),
+    not_found: () => get(chat("stranger", "/messages")),
+  },
+  "get /v1/chats": {
+    200: () => get("/v1/chats"),
+    invalid_request: () => get("/v1/chats?after=nonsense"),
+  },
+  "get /v1/chats/{chatId}": {
+    200: () => get(chat("alice")),
+    invalid_chat_id: () => get(badChat),
+    not_found: () => get(chat("stranger")),
+  },
+  "put /v1/chats/{chatId}": {
+    200: () => put(chat("bob"), { contact: { name: "Bob", tier: "family" } }),
+    invalid_request: () => put(chat("bob"), { contact: { name: "" } }),
+    invalid_json: () => ({ ...put(chat("bob"), {}), body: "no" }),
+    invalid_text: () => ({ ...put(chat("bob"), {}), body: notText }),
+    invalid_chat_id: () => put(badChat, { contact: {} }),
+    unknown_tier: () => put(chat("bob"), { contact: { tier: "queen" } }),
+    too_large: () => put(chat("bob"), { contact: { name: "x".repeat(70_000) } }),
+    unsupported_media_type: () => ({ ...put(chat("bob"), {}), headers: asForm }),
+  },
+  "get /v1/chats/{chatId}/events": {
+    200: () => get(chat("alice", "/events?after=0")),
+    invalid_request: () => get(chat("alice", "/events?after=x")),
+    invalid_chat_id: () => get(`${badChat}/events`),
+  },
+  "get /v1/events": {
+    200: () => get("/v1/events?after=0&text=false"),
+    invalid_request: () => get("/v1/events?text=maybe"),
+  },
+  "get /v1/registry": { 200: () => get("/v1/registry") },
+  "post /v1/registry": {
+    200: () =>
+      post("/v1/registry?mapTier=wife%3Dpartner", { carol: { session_name: "carol", tier: "wife" } }),
+    invalid_request: () => post("/v1/registry?mapTier=wife", {}),
+    invalid_registry: () => post("/v1/registry", { carol: {} }),
+    invalid_text: () => ({ ...post("/v1/registry"), body: notText }),
+    unknown_tier: () => post("/v1/registry", { carol: { session_name: "carol", tier: "wife" } }),
+    too_large: () => ({
+      ...post("/v1/registry", {}),
+      headers: { "content-length": String(2 ** 40), "content-type": "application/json" },
+    }),
+    unsupported_media_type: () => ({ ...post("/v1/registry", {}), headers: asForm }),
+  },
+  ...Object.fromEntries(
+    ["stop", "close", "restart", "reset", "undo-reset"].map((action) => [
+      `post /v1/chats/{chatId}/${action}`,
+      {
+        200: async () => {
+          if (action === "undo-reset") await answerOf(own, post(chat("alice", "/reset")));
+          return post(chat("alice", `/${action}`));
+        },
+        invalid_chat_id: () => post(`${badChat}/${action}`),
+        not_found: () => post(chat("stranger", `/${action}`)),
+        ...(action === "restart" && {
+          refused_contact: async () => {
+            await answerOf(own, put(chat("unwelcome"), { contact: { tier: "unknown" } }));
+            return post(chat("unwelcome", `/${action}`));
+          },
+        }),
+        ...(action === "undo-reset" && {
+          busy: async () => {
+            await answerOf(own, post(chat("busy", "/messages"), message()));
+            return post(chat("busy", `/${action}`));
+          },
+        }),
+      },
+    ]),
+  ),
+};
+
+/** The same for every operation: what stands before the routes, and what comes from below them. */
+const everywhere: Record<string, (call: Call) => Promise<Response>> = {
+  unauthorized: (call) => answerOf(own, { ...call, headers: { authorization: "Bearer wrong" } }),
+  foreign_host: (call) => answerOf(own, call, "http://evil.example"),
+  foreign_origin: (call) => answerOf(own, { ...call, headers: { origin: "http://evil.example" } }),
+  starting: (call) => answerOf(startingApi(silent), call),
+  draining: (call) => answerOf(api(switchboard, { ending: AbortSignal.abort() }), call),
+  internal: (call) => {
+    const defect = new Error("a defect");
+    const shutdown = () => {
+      throw defect;
+    };
+    return answerOf(api(failing(defect), { shutdown }), call);
+  },
+};
+for (const code of ["storage_full", "storage_busy", "storage_failed"] satisfies ErrorCode[]) {
+  everywhere[code] = (call) => answerOf(api(failing(new SwitchboardError(code, "the disk"))), call);
+}
+
+describe("the API's document", () => {
+  before(async () => {
+    const sent = await answerOf(own, post(chat("alice", "/messages?wait=60"), message()));
+    ({ id: known } = await jsonOf(sent));
+  });
+
+  it("is valid OpenAPI", async () => {
+    const { valid, errors } = await new Validator().validate(JSON.parse(JSON.stringify(document)));
+    assert.ok(valid, JSON.stringify(errors));
+  });
+
+  it("names every route that is served, and none that is not", () => {
+    assert.deepEqual(
+      Object.entries(document.paths)
+        .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`))
+        .sort(),
+      Object.keys(drivers).sort(),
+    );
+  });
+
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const [method, { responses }] of Object.entries(methods)) {
+      const own = drivers[`${method} ${path}`] ?? {};
+
+      it(`${method.toUpperCase()} ${path} answers nothing that is not in it`, async () => {
+        for (const [expected, call] of Object.entries(own)) {
+          await asDocumented(path, method, await answerOf(api(switchboard), await call()));
+          if (!/^\d/.test(expected)) assert.ok(JSON.stringify(responses).includes(`"${expected}"`), expected);
+        }
+        const ordinary = own[200] ?? own[202] ?? assert.fail("nothing drives it");
+        for (const [code, meet] of Object.entries(everywhere)) {
+          // Nothing that is only read meets a full disk.
+          if (method === "get" && code === "storage_full") continue;
+          await asDocumented(path, method, await meet(await ordinary()));
+        }
+      });
+
+      for (const [status, response] of Object.entries(responses)) {
+        for (const expected of status < "300" ? [null] : codesIn(response)) {
+          it(`${method.toUpperCase()} ${path} answers ${status}${expected === null ? "" : ` ${expected}`}`, async () => {
+            const answer = await drive(own, status, expected);
+            assert.equal(answer.status, Number(status));
+            assert.equal(await asDocumented(path, method, answer), expected);
+            if (status === "503") assert.match(answer.headers.get("retry-after") ?? "", /^\d+$/);
+          });
+        }
+      }
+    }
+  }
+});
+
+async function drive(
+  drivers: Record<string, () => Call | Promise<Call>>,
+  status: string,
+  code: string | null,
+): Promise<Response> {
+  const special = drivers[code ?? status];
+  if (special !== undefined) return await answerOf(own, await special());
+  const general = code === null ? undefined : everywhere[code];
+  const ordinary = drivers[200] ?? drivers[202];
+  assert.ok(general && ordinary, `nothing drives ${status} ${code}`);
+  return await general(await ordinary());
+}
+
+/** The codes that the document allows with a status. */
+function codesIn(response: Operation["responses"][string]): string[] {
+  const found = JSON.stringify(response).match(/"code":\{"type":"string","enum":(\[[^\]]*\])\}/)?.[1];
+  return JSON.parse(found ?? assert.fail(`no codes in ${JSON.stringify(response)}`));
+}
