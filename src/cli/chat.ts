@@ -20,7 +20,8 @@ export interface ChatOptions extends ContactOptions {
 /** Whether every message was answered. */
 export async function chat(client: Client, chatId: string, options: ChatOptions): Promise<boolean> {
   const isInteractive = process.stdin.isTTY && process.stdout.isTTY && options.json !== true;
-  const conversation = new Conversation(options.json === true ? jsonScreen : textScreen());
+  const screen = options.json === true ? jsonScreen : textScreen();
+  const conversation = new Conversation(screen);
   const closed = new AbortController();
   const opened = Promise.withResolvers<void>();
   const following = listen();
@@ -46,6 +47,7 @@ export async function chat(client: Client, chatId: string, options: ChatOptions)
   idle();
   try {
     for await (const line of lines) {
+      if (isInteractive) screen.typed();
       if (line.trim() !== "") await say(line);
       else if (conversation.isIdle) idle();
     }

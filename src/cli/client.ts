@@ -18,12 +18,24 @@ export class Client {
   }
 
   /** `T` is what the API's document promises for the path; the daemon is built with the same types. */
-  async get<T>(path: string): Promise<T> {
-    return this.#json(await this.#fetch("GET", path));
+  async get<T>(path: string, signal?: AbortSignal): Promise<T> {
+    return this.#json(await this.#fetch("GET", path, { signal }));
   }
 
   async post<T>(path: string, body?: object): Promise<T> {
     return this.#json(await this.#fetch("POST", path, { body }));
+  }
+
+  /** A body as it is, to be sent as JSON. */
+  async send<T>(path: string, body: Uint8Array<ArrayBuffer>): Promise<T> {
+    return this.#json(await this.#fetch("POST", path, { body }));
+  }
+
+  /** An answer whose body is read as it comes. */
+  async body(path: string): Promise<Response> {
+    const response = await this.#fetch("GET", path);
+    if (!response.ok) throw await this.#error(response);
+    return response;
   }
 
   /** A stream of events, from the one after `lastEventId` on. */
@@ -39,7 +51,11 @@ export class Client {
   async #fetch(
     method: string,
     path: string,
-    more: { body?: object | undefined; headers?: Record<string, string>; signal?: AbortSignal } = {},
+    more: {
+      body?: object | Uint8Array<ArrayBuffer> | undefined;
+      headers?: Record<string, string>;
+      signal?: AbortSignal | undefined;
+    } = {},
   ): Promise<Response> {
     try {
       return await fetch(this.url + path, {
@@ -49,7 +65,9 @@ export class Client {
           ...(more.body !== undefined && { "content-type": "application/json" }),
           ...more.headers,
         },
-        ...(more.body !== undefined && { body: JSON.stringify(more.body) }),
+        ...(more.body !== undefined && {
+          body: more.body instanceof Uint8Array ? more.body : JSON.stringify(more.body),
+        }),
         ...(more.signal !== undefined && { signal: more.signal }),
       });
     } catch (error) {

@@ -1,11 +1,11 @@
 /**
  * Our messages in a chat, from saying them to their end, by the chat's events. A message is done when its end and
  * its reply have been seen, in whatever order. `text` pieces only make a reply appear sooner: the reply's own text
- * is what counts, and fills in what was missed.
+ * is what counts.
  */
 
 import type { EventView, MessageView, ReplyView } from "../views.ts";
-import type { Piece, Screen } from "./screen.ts";
+import { type Piece, type Screen, withPiece } from "./screen.ts";
 
 interface End {
   status: MessageView["status"];
@@ -26,8 +26,8 @@ export class Conversation {
   /** Turns that took in a message of ours. */
   readonly #turns = new Set<string>();
   readonly #shown = new Set<string>();
-  /** The reply that is being written, and how much of it is on the screen. */
-  #draft = { chatId: "", turnId: "", text: "", shown: 0 };
+  /** What has come of a turn before it is known to be ours. */
+  #early = { turnId: "", text: "" };
 
   constructor(screen: Screen) {
     this.#screen = screen;
@@ -62,8 +62,7 @@ export class Conversation {
   on(event: EventView): void {
     switch (event.type) {
       case "text":
-        this.#write(event);
-        this.#showDraft();
+        this.#piece(event);
         return;
       case "message":
         this.#take(event.message);
@@ -75,7 +74,7 @@ export class Conversation {
         if (event.messageIds.some((id) => this.#ours.has(id))) this.#turns.add(event.turnId);
         if (!this.#turns.has(event.turnId)) return;
         this.#screen.event(event);
-        this.#showDraft();
+        this.#showEarly(event);
         return;
       case "tool":
         if (!this.#turns.has(event.turnId)) return;
@@ -101,25 +100,27 @@ export class Conversation {
   }
 
   /** Pieces may come before the event that says whose turn it is. */
-  #write({ chatId, turnId, offset, text }: Piece): void {
-    if (this.#draft.turnId !== turnId) this.#draft = { chatId, turnId, text: "", shown: 0 };
-    // What does not join on to what is there (one was dropped, or is replaced) is left to the reply.
-    if (offset === this.#draft.text.length) this.#draft.text += text;
+  #piece(piece: Piece): void {
+    const { turnId } = piece;
+    if (this.#turns.has(turnId)) {
+      this.#screen.piece(piece);
+      return;
+    }
+    const text = this.#early.turnId === turnId ? this.#early.text : "";
+    this.#early = { turnId, text: withPiece(text, piece) };
   }
 
-  #showDraft(): void {
-    const { chatId, turnId, text, shown } = this.#draft;
-    if (!this.#turns.has(turnId) || shown === text.length) return;
-    this.#screen.piece({ type: "text", chatId, turnId, offset: shown, text: text.slice(shown) });
-    this.#draft.shown = text.length;
+  #showEarly({ chatId, turnId }: { chatId: string; turnId: string }): void {
+    const { text } = this.#early;
+    if (this.#early.turnId !== turnId || text === "") return;
+    this.#early = { turnId: "", text: "" };
+    this.#screen.piece({ type: "text", chatId, turnId, offset: 0, text });
   }
 
   #show(reply: ReplyView): void {
     if (this.#shown.has(reply.id)) return;
     this.#shown.add(reply.id);
-    const shown = this.#draft.text.slice(0, this.#draft.shown);
-    this.#draft = { chatId: "", turnId: "", text: "", shown: 0 };
-    this.#screen.reply(reply.text.startsWith(shown) ? reply.text.slice(shown.length) : `\n${reply.text}`);
+    this.#screen.reply(reply.text);
     this.#settle();
   }
 

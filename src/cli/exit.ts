@@ -25,6 +25,7 @@ const exitOfCode: Record<string, Exit> = {
   invalid_json: "usage",
   invalid_chat_id: "usage",
   invalid_text: "usage",
+  invalid_registry: "usage",
   unknown_tier: "usage",
   unsupported: "usage",
   too_large: "usage",

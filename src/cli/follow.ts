@@ -12,8 +12,11 @@ const pauseMs = 500;
 
 export interface FollowOptions {
   signal: AbortSignal;
-  /** Called each time the stream is open: from then on nothing is missed. */
-  opened(): void;
+  /**
+   * Called each time the stream is open: from then on nothing is missed. `after` is the event that it goes on
+   * behind; without one it goes on from now. No event is given before what it returns has been fulfilled.
+   */
+  opened(after: string | undefined): void | Promise<void>;
 }
 
 export async function* follow(
@@ -28,16 +31,19 @@ export async function* follow(
   while (!signal.aborted) {
     try {
       const response = await client.stream(path, lastEventId, signal);
-      openedOnce = true;
-      options.opened();
-      const events = (response.body ?? new ReadableStream<Uint8Array>())
-        .pipeThrough(new TextDecoderStream())
-        .pipeThrough(new EventSourceParserStream());
-      for await (const { id, data } of events) {
-        if (id !== undefined) lastEventId = id;
-        yield JSON.parse(data) as EventView;
+      try {
+        await options.opened(lastEventId);
+        openedOnce = true;
+        const events = (response.body ?? new ReadableStream<Uint8Array>())
+          .pipeThrough(new TextDecoderStream())
+          .pipeThrough(new EventSourceParserStream());
+        for await (const { id, data } of events) {
+          if (id !== undefined) lastEventId = id;
+          yield JSON.parse(data) as EventView;
+        }
+      } finally {
+        lostAt = performance.now();
       }
-      lostAt = performance.now();
     } catch (error) {
       if (signal.aborted) return;
       const mayComeBack =

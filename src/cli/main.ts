@@ -1,13 +1,19 @@
 /** The command line: what can be said, and how it ends. `start` runs the daemon; everything else asks it over HTTP. */
 
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { act, down } from "./actions.ts";
 import { type ChatOptions, chat } from "./chat.ts";
+import { complete } from "./completion/complete.ts";
+import { type Shell, scriptFor, shells } from "./completion/scripts.ts";
 import { connect, type GlobalOptions, globalOptions, homeOf } from "./connect.ts";
 import { CliError, exitList, exits } from "./exit.ts";
-import { printJson } from "./print.ts";
-import { type SendOptions, send } from "./send.ts";
-import { type SessionsOptions, sessions, show } from "./sessions.ts";
+import { type LogOptions, log } from "./log.ts";
+import { printJson, redError } from "./print.ts";
+import { exportRegistry, importRegistry } from "./registry.ts";
+import { type SendOptions, send, tiers } from "./send.ts";
+import { chatStates, type SessionsOptions, sessions } from "./sessions.ts";
+import { show } from "./show.ts";
+import { watch } from "./watch.ts";
 
 function program(): Command {
   const root = new Command("switchboard")
@@ -44,13 +50,30 @@ function program(): Command {
     .command("sessions")
     .description("list the chats, most recently active first")
     .option("--limit <number>", "at most so many", whole, 100)
-    .option("--state <state>", "only those: starting, idle, busy, closing, dormant, parked or quarantined")
-    .action((_, command: Command) => sessions(connect(command), command.optsWithGlobals<SessionsOptions>()));
+    .addOption(new Option("--state <state>", "only those").choices(chatStates))
+    .option(
+      "--watch",
+      "go on showing them as they change, until Ctrl-C; without a terminal a table for each change",
+    )
+    .action((_, command: Command) => {
+      const options = command.optsWithGlobals<SessionsOptions & { watch?: true }>();
+      return options.watch === true ? watch(connect(command), options) : sessions(connect(command), options);
+    });
+
+  root
+    .command("log")
+    .argument("<chat>")
+    .description("show a chat's last messages and replies")
+    .option("--limit <number>", "at most so many", whole, 20)
+    .option("--follow", "go on as more happens, until Ctrl-C")
+    .action((chatId: string, _, command: Command) =>
+      log(connect(command), chatId, command.optsWithGlobals<LogOptions>()),
+    );
 
   root
     .command("show")
     .argument("<chat>")
-    .description("show a chat")
+    .description("show a chat, its last messages, and what they wait for")
     .action((chatId: string, _, command: Command) =>
       show(connect(command), chatId, command.optsWithGlobals()),
     );
@@ -73,16 +96,55 @@ function program(): Command {
   }
 
   root
+    .command("export")
+    .argument("[file]", "default: stdout")
+    .description("write all contacts as sessions.json")
+    .action((file: string | undefined, _, command: Command) =>
+      exportRegistry(connect(command), file, command.optsWithGlobals()),
+    );
+
+  root
+    .command("import")
+    .argument("<file>", "- reads it from stdin")
+    .description("take contacts over from a sessions.json, all of them or none")
+    .option("--map-tier <theirs=ours...>", "what a tier of the file is called here")
+    .option("--transcripts <folder>", "their Claude config folder (default: ~/.claude if it is there)")
+    .option("--no-transcripts", "leave their conversations behind")
+    .action((file: string, _, command: Command) =>
+      importRegistry(connect(command), file, command.optsWithGlobals()),
+    );
+
+  root
     .command("down")
     .description("end the daemon and wait until it is gone")
     .action((_, command: Command) => down(connect(command), command.optsWithGlobals()));
+
+  root
+    .command("completion")
+    .addArgument(new Argument("<shell>").choices(shells))
+    .description("print what makes Tab complete commands, options and chat ids in bash, zsh or fish")
+    .addHelpText("after", `\n${completionHelp}`)
+    .action((shell: Shell) => void process.stdout.write(scriptFor(shell)));
+
+  root
+    .command("complete", { hidden: true })
+    .addArgument(new Argument("<shell>").choices(shells))
+    .argument("[words...]")
+    .action(async (shell: Shell, words: string[]) => {
+      for (const line of await complete(root, shell, words)) process.stdout.write(`${line}\n`);
+    });
   return root;
 }
+
+const completionHelp = `Put one of these into the shell's start file:
+  ~/.bashrc                   source <(switchboard completion bash)
+  ~/.zshrc                    source <(switchboard completion zsh)
+  ~/.config/fish/config.fish  switchboard completion fish | source`;
 
 function contactOptions(command: Command): Command {
   return command
     .option("--name <name>", "the contact's name")
-    .option("--tier <tier>", "what the contact may: admin, partner, family, favorite or bots")
+    .addOption(new Option("--tier <tier>", "what the contact may").choices(tiers))
     .option("--group", "several people speak in this chat");
 }
 
@@ -99,7 +161,7 @@ function whole(text: string): number {
 
 /** Commander's errors in our words, its suggestion on the same line. */
 function oneLine(text: string): string {
-  return text.replace(/^error: /, "switchboard: ").replace("\n(", " (");
+  return text.replace(/^error: /, `${redError("switchboard:")} `).replace("\n(", " (");
 }
 
 /** One line on stderr; with `--json` the same as JSON on stdout. */
@@ -108,7 +170,7 @@ function report(error: unknown, json: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exits.ok.code : exits.usage.code;
   const { message, hint, exit, shown } = cliError(error);
   const line = hint === undefined ? message : `${message.replace(/\.$/, "")}. ${hint}`;
-  process.stderr.write(`switchboard: ${line.trimEnd().replaceAll("\n", " ")}\n`);
+  process.stderr.write(`${redError("switchboard:")} ${line.trimEnd().replaceAll("\n", " ")}\n`);
   if (json) printJson(shown);
   return exits[exit].code;
 }

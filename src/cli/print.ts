@@ -1,4 +1,4 @@
-/** What people and programs get to see. */
+/** What people and programs get to see. Colours only on a terminal that wants them (NO_COLOR, FORCE_COLOR), and never alone. */
 
 import { stripVTControlCharacters, styleText } from "node:util";
 
@@ -7,7 +7,12 @@ export function printJson(value: unknown): void {
 }
 
 export function printLine(line: string): void {
-  process.stdout.write(`${printable(line)}\n`);
+  printPainted(printable(line));
+}
+
+/** Lines whose every part that others wrote has gone through {@link printable}: they may have colours. */
+export function printPainted(lines: string): void {
+  process.stdout.write(`${lines}\n`);
 }
 
 /** Contacts and models write what they like: on a terminal it must not become a command to the terminal. */
@@ -16,52 +21,42 @@ export function printable(text: string): string {
   return stripVTControlCharacters(text).replace(/[^\P{Cc}\n\t]/gu, "");
 }
 
-/** As it is unless stdout is a terminal that wants colours. */
-export function dim(text: string): string {
-  return styleText("dim", text, { stream: process.stdout });
+/** The same, all in one line. */
+export function printableLine(text: string): string {
+  return printable(text.replace(/\s+/gu, " "));
 }
 
-/** Columns that a terminal gives to the text: two for East Asian wide characters and emoji, none for marks. */
-export function width(text: string): number {
-  let columns = 0;
-  for (const { segment } of new Intl.Segmenter().segment(text)) columns += wide.test(segment) ? 2 : 1;
-  return columns;
+export type Paint = (text: string) => string;
+
+function paint(style: Parameters<typeof styleText>[0], stream: NodeJS.WriteStream = process.stdout): Paint {
+  return (text) => (text === "" ? "" : styleText(style, text, { stream }));
 }
 
-const wide =
-  /^(?:[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|\p{Emoji}\ufe0f)/u;
+export const dim = paint("dim");
+export const red = paint("red");
+export const yellow = paint("yellow");
+export const green = paint("green");
 
-/** Rows under a heading, no wider than the terminal: the widest columns give way first. */
-export function table(heading: string[], rows: string[][], columns: number): string {
-  const lines = [heading, ...rows];
-  const widths = heading.map((_, at) => Math.max(...lines.map((line) => width(line[at] ?? ""))));
-  const gaps = 2 * (widths.length - 1);
-  while (sum(widths) + gaps > columns && Math.max(...widths) > 4) {
-    widths[widths.indexOf(Math.max(...widths))] = Math.max(...widths) - 1;
-  }
-  return lines
-    .map((line) =>
-      widths
-        .map((columns, at) => fit(line[at] ?? "", columns))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+/** A line on stderr. */
+export function printError(line: string): void {
+  process.stderr.write(`${redError(line)}\n`);
 }
 
-function fit(text: string, columns: number): string {
-  const excess = width(text) - columns;
-  if (excess <= 0) return text + " ".repeat(-excess);
-  let kept = "";
-  for (const { segment } of new Intl.Segmenter().segment(text)) {
-    if (width(kept + segment) > columns - 1) break;
-    kept += segment;
-  }
-  return `${kept}…${" ".repeat(columns - width(kept) - 1)}`;
+export const redError = paint("red", process.stderr);
+
+export interface Size {
+  columns: number;
+  rows: number;
 }
 
-function sum(numbers: number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
+/** A terminal that does not know how large its window is says 0. */
+export function windowOf({ columns, rows }: Size): Size {
+  return { columns: columns || 80, rows: rows || 24 };
+}
+
+/** Columns of the window; without one there is room for everything. */
+export function columns(): number {
+  return process.stdout.isTTY ? windowOf(process.stdout).columns : Number.POSITIVE_INFINITY;
 }
 
 /** How long ago, in a word. */

@@ -1,20 +1,28 @@
 /** Where a conversation is shown: as text that grows, or as one JSON line an event. */
 
 import type { EventView } from "../views.ts";
-import { dim, printable, printJson } from "./print.ts";
+import { LiveText } from "./live-text.ts";
+import { dim, printable, printableLine, printError, printJson } from "./print.ts";
 
 export type Piece = Extract<EventView, { type: "text" }>;
 
 export interface Screen {
   /** Every durable event of a turn or a message of ours, before what follows from it. */
   event(event: Exclude<EventView, Piece>): void;
-  /** A piece of the reply that is being written; each joins on to the one before it. */
+  /** A piece of the reply that is being written. One below the end replaces what stands from there on. */
   piece(piece: Piece): void;
   tool(name: string): void;
-  /** The reply, or what of it came in no piece. Ends it. */
-  reply(rest: string): void;
+  /** The reply, whatever came of it in pieces. Ends it. */
+  reply(text: string): void;
   /** A message ended without an answer. */
   unanswered(why: string): void;
+  /** Somebody has typed a line: what is shown goes on below it. */
+  typed(): void;
+}
+
+/** The text after a piece. What does not join on to it (one was dropped) is left to the reply. */
+export function withPiece(text: string, piece: Pick<Piece, "offset" | "text">): string {
+  return piece.offset > text.length ? text : text.slice(0, piece.offset) + piece.text;
 }
 
 export const jsonScreen: Screen = {
@@ -23,32 +31,50 @@ export const jsonScreen: Screen = {
   tool() {},
   reply() {},
   unanswered() {},
+  typed() {},
 };
 
+/** On a terminal text appears as it is written. What cannot be taken back elsewhere is not shown before it is final. */
 export function textScreen(): Screen {
-  let midLine = false;
-  const write = (text: string) => {
-    if (text === "") return;
-    process.stdout.write(printable(text));
-    midLine = !text.endsWith("\n");
-  };
-  const endLine = () => {
-    if (midLine) write("\n");
-  };
+  return process.stdout.isTTY ? terminalScreen() : pipeScreen();
+}
+
+const pipeScreen = (): Screen => ({
+  event() {},
+  piece() {},
+  tool: (name) => void process.stdout.write(`${dim(`· ${name}`)}\n`),
+  reply: (text) => void process.stdout.write(ended(text)),
+  unanswered: printError,
+  typed() {},
+});
+
+function terminalScreen(): Screen {
+  const live = new LiveText(process.stdout);
+  let draft = "";
   return {
     event() {},
-    piece: ({ text }) => write(text),
-    tool(name) {
-      endLine();
-      process.stdout.write(`${dim(`· ${printable(name)}`)}\n`);
+    piece(piece) {
+      draft = withPiece(draft, piece);
+      live.show(printable(draft));
     },
-    reply(rest) {
-      write(rest);
-      endLine();
+    tool(name) {
+      live.interrupt();
+      process.stdout.write(`${dim(`· ${printableLine(name)}`)}\n`);
+    },
+    reply(text) {
+      live.show(printable(text));
+      live.end();
+      draft = "";
     },
     unanswered(why) {
-      endLine();
-      process.stderr.write(`${why}\n`);
+      live.end();
+      draft = "";
+      printError(why);
     },
+    typed: () => live.lineBegun(),
   };
+}
+
+function ended(text: string): string {
+  return text === "" || text.endsWith("\n") ? text : `${text}\n`;
 }

@@ -13,6 +13,9 @@ import { printJson, printLine } from "./print.ts";
 /** Longest wait of one request, in seconds: well below the limits of clients and proxies on the way. */
 const waitStep = 60;
 
+/** What a contact may be named to be. */
+export const tiers = ["admin", "partner", "family", "favorite", "bots"];
+
 export interface ContactOptions {
   name?: string;
   tier?: string;
@@ -98,7 +101,7 @@ export function contactOf({ name, tier, group }: ContactOptions): { contact?: Co
 export function named(error: CliError): CliError {
   if (error.code !== "refused_contact") return error;
   return new CliError(error.code, error.message, {
-    hint: 'Say who it is: --tier family --name "Their name" (tiers: admin, partner, family, favorite, bots).',
+    hint: `Say who it is: --tier family --name "Their name" (tiers: ${tiers.join(", ")}).`,
   });
 }
 

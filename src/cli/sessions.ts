@@ -1,11 +1,35 @@
-/** `sessions` and `show`: the chats as they are now. */
+/** `sessions`: the chats as they are now, in a table. */
 
 import type { ChatState, ChatView } from "../views.ts";
-import { type Client, chatPath } from "./client.ts";
-import { ago, printable, printJson, printLine, table } from "./print.ts";
+import type { Client } from "./client.ts";
+import { type Cell, type Column, table } from "./layout.ts";
+import {
+  ago,
+  columns,
+  dim,
+  green,
+  type Paint,
+  printable,
+  printJson,
+  printLine,
+  printPainted,
+  red,
+  yellow,
+} from "./print.ts";
 
 /** The most that one call of the API gives. */
 const pageSize = 1000;
+
+/** All that a chat's state may be. */
+export const chatStates = [
+  "starting",
+  "idle",
+  "busy",
+  "closing",
+  "dormant",
+  "parked",
+  "quarantined",
+] as const satisfies ChatState[];
 
 export interface SessionsOptions {
   json?: true;
@@ -13,56 +37,76 @@ export interface SessionsOptions {
   state?: ChatState;
 }
 
-export async function sessions(client: Client, { json, limit, state }: SessionsOptions): Promise<void> {
+export interface ChatList {
+  chats: ChatView[];
+  /** Null when these are all. */
+  next: string | null;
+}
+
+export async function sessions(client: Client, options: SessionsOptions): Promise<void> {
+  const list = await listOf(client, options);
+  if (options.json === true) return printJson(list);
+  if (list.chats.length === 0) return printLine("no chats");
+  printPainted(chatTable(list.chats, Date.now(), columns()).join("\n"));
+  if (list.next !== null) printLine(`… and more: --limit ${options.limit * 10}`);
+}
+
+export async function listOf(client: Client, { limit, state }: SessionsOptions): Promise<ChatList> {
   const chats: ChatView[] = [];
   let next: string | null = null;
   do {
     const query = new URLSearchParams({ limit: String(Math.min(pageSize, limit - chats.length)) });
     if (state !== undefined) query.set("state", state);
     if (next !== null) query.set("after", next);
-    const page = await client.get<{ chats: ChatView[]; next: string | null }>(`/v1/chats?${query}`);
+    const page = await client.get<ChatList>(`/v1/chats?${query}`);
     chats.push(...page.chats);
     next = page.next;
   } while (next !== null && chats.length < limit);
-  if (json === true) return printJson({ chats, next });
-  if (chats.length === 0) return printLine("no chats");
-  const now = Date.now();
-  const rows = chats.map((chat) => [
-    printable(chat.chatId),
-    printable(chat.contact.name ?? ""),
-    chat.contact.tier,
-    chat.state,
-    String(chat.queued),
-    ago(chat.lastMessageAt, now),
-  ]);
-  const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
-  printLine(table(["CHAT", "NAME", "TIER", "STATE", "OPEN", "LAST MESSAGE"], rows, columns));
-  if (next !== null) printLine(`… and more: --limit ${limit * 10}`);
+  return { chats, next };
 }
 
-export async function show(client: Client, chatId: string, { json }: { json?: true }): Promise<void> {
-  const chat = await client.get<ChatView>(chatPath(chatId));
-  if (json === true) return printJson(chat);
-  const { contact, process: running, usage } = chat;
-  const rows = [
-    ["chat", chat.chatId],
-    ["contact", contact.name ?? "(no name)"],
-    ["tier", contact.group ? `${contact.tier}, a group` : contact.tier],
-    ["session", `${chat.sessionName}, ${chat.sessionId ?? "not begun yet"}`],
-    ["state", chat.state],
-    ["process", running === null ? "none" : processText(running)],
-    ["open", `${chat.queued} messages`],
-    ["last message", chat.lastMessageAt ?? "never"],
-    ["since", chat.createdAt],
-    [
-      "used",
-      `${usage.turns} turns, ${usage.inputTokens} tokens in, ${usage.outputTokens} out, $${usage.costUsd.toFixed(4)}`,
-    ],
-  ];
-  for (const [name, value] of rows) printLine(`${name}:`.padEnd(14) + value);
+const tableColumns: Column[] = [
+  { title: "CHAT", gives: true },
+  { title: "NAME", gives: true, spare: 2 },
+  { title: "TIER", spare: 3 },
+  { title: "STATE" },
+  { title: "OPEN" },
+  { title: "MEMORY", spare: 4 },
+  { title: "LAST MESSAGE", spare: 1 },
+];
+
+/** The lines of the table, the titles first. */
+export function chatTable(chats: readonly ChatView[], now: number, room: number): string[] {
+  return table(
+    tableColumns,
+    chats.map((chat): Cell[] => [
+      { text: printable(chat.chatId) },
+      { text: printable(chat.contact.name ?? "") },
+      { text: chat.contact.tier },
+      { text: chat.state, paint: statePaint[chat.state] },
+      { text: String(chat.queued) },
+      { text: memory(chat) },
+      { text: ago(chat.lastMessageAt, now), paint: dim },
+    ]),
+    room,
+  );
 }
 
-function processText({ pid, generation, memoryBytes, since }: NonNullable<ChatView["process"]>): string {
-  const memory = memoryBytes === null ? "" : `, ${Math.round(memoryBytes / 2 ** 20)} MiB`;
-  return `${pid ?? "starting"}, generation ${generation}${memory}, since ${since}`;
+export const statePaint: Record<ChatState, Paint> = {
+  starting: yellow,
+  idle: (text) => text,
+  busy: green,
+  closing: yellow,
+  dormant: dim,
+  parked: yellow,
+  quarantined: red,
+};
+
+function memory({ process }: ChatView): string {
+  const bytes = process?.memoryBytes ?? null;
+  return bytes === null ? "" : mebibytes(bytes);
+}
+
+export function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MiB`;
 }

@@ -94,7 +94,7 @@ describe("the command line", () => {
     assert.ok(chats.some(({ chatId }: { chatId: string }) => chatId === "alice"));
     assert.equal(next, null);
     assert.equal((await json("sessions", "--limit", "1")).chats.length, 1);
-    assert.match((await cli(["sessions"])).stdout, /^CHAT +NAME +TIER +STATE +OPEN +LAST MESSAGE\n/);
+    assert.match((await cli(["sessions"])).stdout, /^CHAT +NAME +TIER +STATE +OPEN +MEMORY +LAST MESSAGE\n/);
     const shown = await cli(["show", "alice"]);
     assert.equal(shown.code, 0);
     assert.match(shown.stdout, /^chat: +alice\n/);
@@ -161,9 +161,14 @@ describe("the command line", () => {
     }
   });
 
-  it("keeps its colours to itself where nobody can see them", async () => {
-    for (const args of [["sessions"], ["show", "alice"], ["--help"]]) {
-      assert.doesNotMatch((await cli(args)).stdout, /\x1b/);
+  it("keeps its colours to itself where nobody can see them, unless they are asked for", async () => {
+    for (const args of [["sessions"], ["show", "alice"], ["log", "alice"], ["--help"], ["show", "ghost"]]) {
+      const { stdout, stderr } = await cli(args);
+      assert.doesNotMatch(stdout + stderr, /\x1b/);
     }
+    const env = { FORCE_COLOR: "1" };
+    assert.match((await cli(["sessions"], { env })).stdout, /\x1b/);
+    assert.match((await cli(["show", "ghost"], { env })).stderr, /^\x1b\[31mswitchboard:\x1b\[39m no/);
+    assert.doesNotMatch((await cli(["sessions", "--json"], { env })).stdout, /\x1b/);
   });
 });

@@ -12,18 +12,19 @@ describe("a conversation", () => {
     seq = 0;
     conversation = new Conversation({
       event() {},
-      piece: ({ text }) => {
-        screen += text;
+      piece: ({ offset, text }) => {
+        screen += `${offset}:${text} `;
       },
       tool: (name) => {
         screen += `{${name}}`;
       },
-      reply: (rest) => {
-        screen += `${rest}|`;
+      reply: (text) => {
+        screen += `${text}|`;
       },
       unanswered: (why) => {
         screen += `!${why}|`;
       },
+      typed() {},
     });
     conversation.expect("mine");
   });
@@ -56,7 +57,7 @@ describe("a conversation", () => {
     message("queued");
     turn();
     piece(0, "Hel");
-    assert.equal(screen, "Hel");
+    assert.equal(screen, "0:Hel ");
     on({ type: "tool", turnId: "t", toolUseId: "u", name: "Read", state: "started" });
     on({ type: "tool", turnId: "t", toolUseId: "u", name: "Read", state: "finished" });
     piece(3, "lo");
@@ -64,7 +65,7 @@ describe("a conversation", () => {
     assert.ok(!conversation.isIdle);
     message("answered");
     assert.ok(conversation.isIdle);
-    assert.equal(screen, "Hel{Read}lo|");
+    assert.equal(screen, "0:Hel {Read}3:lo Hello|");
   });
 
   it("is done when both the end and the reply have been seen, in either order", () => {
@@ -76,30 +77,24 @@ describe("a conversation", () => {
     assert.deepEqual([screen, conversation.unanswered], ["Hello|", 0]);
   });
 
-  it("fills in what was missed from the reply itself", () => {
-    message("queued");
-    turn();
-    piece(0, "one ");
-    piece(8, "three");
-    reply("one two three");
-    assert.equal(screen, "one two three|");
-  });
-
-  it("shows the whole reply when what was streamed did not hold", () => {
+  it("hands on a piece that rewrites earlier text as it is", () => {
     message("queued");
     turn();
     piece(0, "first try");
     piece(0, "second");
     reply("second try");
-    assert.equal(screen, "first try\nsecond try|");
+    assert.equal(screen, "0:first try 0:second second try|");
   });
 
-  it("shows pieces that came before it was known whose turn it is", () => {
+  it("shows pieces that came before it was known whose turn it is, as they stand by then", () => {
     piece(0, "Hel");
+    piece(2, "LLO");
     message("queued");
     assert.equal(screen, "");
     turn();
-    assert.equal(screen, "Hel");
+    assert.equal(screen, "0:HeLLO ");
+    piece(5, "!");
+    assert.equal(screen, "0:HeLLO 5:! ");
   });
 
   it("shows nothing of what others say in the same chat", () => {

@@ -30,15 +30,53 @@ describe("following events", () => {
     ];
     answer = (response) => answers.shift()?.(response);
     const leave = new AbortController();
-    let opened = 0;
+    const opened: Array<string | undefined> = [];
     const seen: number[] = [];
-    for await (const next of follow(client, "/", { signal: leave.signal, opened: () => opened++ })) {
+    for await (const next of follow(client, "/", {
+      signal: leave.signal,
+      opened: (after) => void opened.push(after),
+    })) {
       if (next.type !== "text") seen.push(next.seq);
       if (seen.length === 4) leave.abort();
     }
     assert.deepEqual(seen, [1, 2, 3, 4]);
     assert.deepEqual(asked, [undefined, "2", "2", "3"]);
-    assert.equal(opened, 3);
+    assert.deepEqual(opened, [undefined, "2", "3"]);
+  });
+
+  it("has patience with a daemon that goes away after a long time, too", async (t) => {
+    const now = performance.now.bind(performance);
+    let later = 0;
+    t.mock.method(performance, "now", () => now() + later);
+    const answers: Array<(response: ServerResponse) => void> = [
+      (response) => response.write(event(1)),
+      (response) => response.end(event(2)),
+    ];
+    answer = (response) => {
+      cut = () => response.destroy();
+      answers.shift()?.(response);
+    };
+    let cut = () => {};
+    const events = follow(client, "/", { signal: new AbortController().signal, opened() {} });
+    await events.next();
+    later = 3_600_000;
+    cut();
+    assert.equal((await events.next()).value?.type, "notice");
+    await events.return(undefined);
+  });
+
+  it("gives no event before what is read when the stream is open", async () => {
+    answer = (response) => response.end(event(1));
+    const order: string[] = [];
+    const opened = async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      order.push("read");
+    };
+    const events = follow(client, "/", { signal: new AbortController().signal, opened });
+    await events.next();
+    order.push("event");
+    assert.deepEqual(order, ["read", "event"]);
+    await events.return(undefined);
   });
 
   it("does not insist where it is not wanted", async () => {

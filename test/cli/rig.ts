@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "../..");
-const main = join(root, "src/cli/main.ts");
+export const main = join(root, "src/cli/main.ts");
 const environment = {
   PATH: process.env.PATH ?? "",
   HOME: "/nonexistent",
@@ -39,6 +39,28 @@ export async function run(args: string[], { input = "", env = {} }: RunOptions =
   const output = collect(child);
   const [code] = await once(child, "close");
   return { code, ...output };
+}
+
+export interface Running {
+  /** What it said until now. */
+  output: { stdout: string; stderr: string };
+  /** Sends a signal, and resolves with the exit code when it has ended. */
+  end(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+/** `switchboard …args` that goes on until it is ended. */
+export function start(args: string[]): Running {
+  const child = begin(args, {});
+  child.stdin?.end();
+  const output = collect(child);
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  return {
+    output,
+    end(signal) {
+      child.kill(signal);
+      return ended;
+    },
+  };
 }
 
 export interface Daemon {

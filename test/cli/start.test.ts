@@ -25,6 +25,7 @@ describe("start", () => {
     assert.deepEqual(said, {
       pid: daemon.pid,
       url: daemon.url,
+      dashboard: `${daemon.url}/#token=${readFileSync(file("token"), "utf8").trim()}`,
       home,
       tokenFile: file("token"),
       upstream: { kind: "offline" },
@@ -51,11 +52,12 @@ describe("start", () => {
     const url = readFileSync(file("url"), "utf8").trim();
     await run(["down", "--home", home]);
     const { code, stdout } = await running;
-    const [where, token, model, ...rest] = stdout.split("\n");
+    const [where, dashboard, token, model, ...rest] = stdout.split("\n");
     assert.deepEqual(
       [code, where, token, rest],
       [0, `Switchboard answers at ${url}`, `The API token is in ${file("token")}`, [""]],
     );
+    assert.equal(dashboard, `The dashboard: ${url}/#token=${readFileSync(file("token"), "utf8").trim()}`);
     assert.match(model ?? "", /ANTHROPIC_API_KEY.*offline model/);
   });
 

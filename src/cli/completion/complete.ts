@@ -1,0 +1,76 @@
+/** `complete`: what a shell asks at each Tab. It answers in a moment, or that there is nothing; it never complains. */
+
+import { Command } from "commander";
+import type { ChatView } from "../../views.ts";
+import type { Client } from "../client.ts";
+import { connect, globalOptions } from "../connect.ts";
+import { replacement, split } from "./bash-words.ts";
+import type { Shell } from "./scripts.ts";
+import { type Candidate, type Wanted, wanted } from "./wanted.ts";
+
+/** ms that the daemon has: at a Tab somebody waits. */
+const patienceMs = 1000;
+/** The most recently active ones: no more come in one answer of the API. */
+const mostChats = 1000;
+
+/**
+ * `words`: from zsh and fish the words up to the cursor, without the program's name; from bash the line up to the
+ * cursor and the part of it that is to be replaced. The answer's lines are described in `scripts.ts`.
+ */
+export async function complete(root: Command, shell: Shell, words: readonly string[]): Promise<string[]> {
+  if (shell !== "bash") {
+    const want = wanted(root, words.slice(0, -1), words.at(-1) ?? "");
+    return answer(want, await candidates(words, want), ({ value, about }) =>
+      about === "" ? value : `${value}\t${about}`,
+    );
+  }
+  const [line = "", part = ""] = words;
+  const [, ...typed] = split(line);
+  const texts = typed.map(({ text }) => text);
+  const word = typed.at(-1);
+  if (word === undefined) return [];
+  const want = wanted(root, texts.slice(0, -1), word.text);
+  return answer(want, await candidates(texts, want), ({ value }) => replacement(word, part, value));
+}
+
+function answer(
+  want: Wanted,
+  found: Candidate[],
+  written: (candidate: Candidate) => string | null,
+): string[] {
+  if (want.kind === "files" || want.kind === "folders") return [want.kind];
+  return ["words", ...found.map(written).filter((line) => line !== null)];
+}
+
+async function candidates(words: readonly string[], want: Wanted): Promise<Candidate[]> {
+  switch (want.kind) {
+    case "words":
+      return want.words;
+    case "chats":
+      return await chats(words).catch(() => []);
+    case "files":
+    case "folders":
+    case "nothing":
+      return [];
+  }
+}
+
+/** The daemon that the line names. Throws where it does so badly. */
+function clientFor(words: readonly string[]): Client {
+  const named = new Command()
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .exitOverride()
+    .configureOutput({ outputError() {} });
+  for (const option of globalOptions()) named.addOption(option);
+  named.parse(words, { from: "user" });
+  return connect(named);
+}
+
+async function chats(words: readonly string[]): Promise<Candidate[]> {
+  const client = clientFor(words);
+  const signal = AbortSignal.timeout(patienceMs);
+  const { chats } = await client.get<{ chats: ChatView[] }>(`/v1/chats?limit=${mostChats}`, signal);
+  return chats.map(({ chatId, contact }) => ({ value: chatId, about: contact.name ?? "" }));
+}

@@ -1,0 +1,47 @@
+/**
+ * What has been told of a chat's messages and replies. A page of history and the events since the stream was opened
+ * overlap: each thing is told once, and never as it was before it was told.
+ */
+
+import type { EventView, HistoryEntry, MessageView, ReplyView } from "../views.ts";
+
+/** `new`: never told before; `changed`: it has gone on since. */
+export type News = "new" | "changed" | "old";
+
+export class Told {
+  readonly #progress = new Map<string, number>();
+
+  entry(entry: HistoryEntry): News {
+    return entry.type === "message" ? this.message(entry) : this.reply(entry);
+  }
+
+  event(event: EventView): News {
+    switch (event.type) {
+      case "message":
+        return this.message(event.message);
+      case "reply":
+        return this.reply(event.reply);
+      default:
+        // No page tells of these.
+        return "new";
+    }
+  }
+
+  message({ id, status, tries }: Pick<MessageView, "id" | "status" | "tries">): News {
+    return this.#take(id, status === "queued" ? 2 * tries + 1 : status === "sent" ? 2 * tries : ended);
+  }
+
+  reply({ id, status }: Pick<ReplyView, "id" | "status">): News {
+    return this.#take(id, status === "pending" ? 0 : status === "sending" ? 1 : ended);
+  }
+
+  #take(id: string, progress: number): News {
+    const known = this.#progress.get(id);
+    if (known !== undefined && progress <= known) return "old";
+    this.#progress.set(id, progress);
+    return known === undefined ? "new" : "changed";
+  }
+}
+
+/** Nothing comes after it. Before it, a message's tries only grow: queued 0, sent 1, queued again 1, sent 2 … */
+const ended = Number.POSITIVE_INFINITY;

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { type Face, serve, token } from "../api/face.ts";
+import { MemorySwitchboard } from "../api/memory.ts";
+import { eventually } from "../support/eventually.ts";
+import { main, run } from "./rig.ts";
+import { skip as noTerminal, Terminal, tab } from "./terminal.ts";
+
+const shells = {
+  bash: { command: ["bash", "--norc", "--noprofile", "-i"], load: "source <(switchboard completion bash)" },
+  zsh: { command: ["zsh", "-f", "-i"], load: "source <(switchboard completion zsh)" },
+  fish: { command: ["fish", "--no-config", "-i"], load: "switchboard completion fish | source" },
+};
+
+for (const [name, { command, load }] of Object.entries(shells)) {
+  const isMissing = spawnSync(name, ["--version"]).error !== undefined;
+  const skip = noTerminal || (isMissing && `needs ${name}`);
+
+  describe(`completion in ${name}`, { skip }, () => {
+    const folder = mkdtempSync(join(tmpdir(), "switchboard-tab-"));
+    const trap = join(folder, "trap");
+    const nasty = `a b'c "d" $(touch ${trap}) \`touch ${trap}\` \\e !f *#;&|~`;
+    let face: Face;
+    let terminal: Terminal;
+    before(async () => {
+      const switchboard = new MemorySwitchboard();
+      for (const id of ["telegram:12345", "signal:group.x/y=", "家族😀", nasty]) {
+        await switchboard.receive(id, { text: "Hello" });
+      }
+      face = await serve(switchboard);
+      mkdirSync(join(folder, "bin"));
+      // Says what arrives, so that a command need not be understood to be tried.
+      const program = `#!/bin/sh
+case $1 in complete | completion) exec '${process.execPath}' '${main}' "$@" ;; esac
+printf 'got'; printf '<%s>' "$@"; echo
+`;
+      writeFileSync(join(folder, "bin/switchboard"), program, { mode: 0o755 });
+      terminal = new Terminal(command, {
+        columns: 400,
+        rows: 100,
+        env: {
+          PATH: `${join(folder, "bin")}:${process.env.PATH}`,
+          HOME: folder,
+          SWITCHBOARD_HOME: join(folder, "home"),
+          SWITCHBOARD_TOKEN: token,
+        },
+      });
+      terminal.type(`${load}; echo load''ed\r`);
+      await eventually("the shell has read it", () => terminal.output().includes("loaded"));
+    });
+    after(async () => {
+      await terminal?.close();
+      await face?.end();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    const arrived = () => terminal.window().flatMap((each) => /^got(<.*>)$/.exec(each)?.[1] ?? []);
+    const line = () => terminal.window().at(-1) ?? "";
+
+    /** What the command gets when this is typed, Tab is pressed, and `shown` has appeared in the line. */
+    async function completed(typed: string, shown: string): Promise<string | undefined> {
+      terminal.type(typed + tab);
+      await eventually(`${typed} becomes … ${shown}`, () => line().includes(shown));
+      const before = arrived().length;
+      terminal.type("\r");
+      await eventually("the command has run", () => arrived().length > before);
+      return arrived().at(-1);
+    }
+    const url = () => `--url ${face.url}`;
+
+    it("knows commands, options and their values", async () => {
+      assert.equal(await completed("switchboard sess", "sessions"), "<sessions>");
+      assert.equal(await completed("switchboard sessions --wat", "--watch"), "<sessions><--watch>");
+      assert.equal(await completed("switchboard sessions --state bu", "busy"), "<sessions><--state><busy>");
+      assert.equal(
+        await completed("switchboard send x y --tier fav", "favorite"),
+        "<send><x><y><--tier><favorite>",
+      );
+      assert.equal(await completed("switchboard sessions --state=bu", "busy"), "<sessions><--state=busy>");
+    });
+
+    it("asks the daemon for chat ids, which arrive as they are, whatever they are", async () => {
+      const at = `<--url><${face.url}>`;
+      assert.equal(await completed(`switchboard ${url()} show tele`, "12345"), `${at}<show><telegram:12345>`);
+      assert.equal(
+        await completed(`switchboard ${url()} show telegram:1`, "2345"),
+        `${at}<show><telegram:12345>`,
+      );
+      assert.equal(await completed(`switchboard ${url()} show sig`, "y="), `${at}<show><signal:group.x/y=>`);
+      assert.equal(await completed(`switchboard ${url()} log 家`, "😀"), `${at}<log><家族😀>`);
+      for (const begun of ["a", "a\\ b", "'a ", '"a ']) {
+        assert.equal(await completed(`switchboard ${url()} show ${begun}`, "touch"), `${at}<show><${nasty}>`);
+      }
+      assert.equal(existsSync(trap), false);
+    });
+
+    it("runs nothing of what stands in the line", async () => {
+      const typed = name === "fish" ? `(touch ${trap})` : `"$(touch ${trap})"`;
+      terminal.type(`switchboard send x ${typed} --wa${tab}`);
+      await eventually("the option is there", () => line().includes("--wait"));
+      assert.equal(existsSync(trap), false);
+      terminal.type("\x03");
+    });
+
+    it("offers nothing and says nothing when no daemon runs", async () => {
+      terminal.type(`switchboard --url http://127.0.0.1:9 show x${tab}y\r`);
+      await eventually("the command has run", () => arrived().at(-1)?.endsWith("<show><xy>"));
+      assert.doesNotMatch(terminal.window().join("\n"), /answers|no daemon/);
+    });
+  });
+}
+
+describe("completion", () => {
+  it("is printed for the shells that it knows", async () => {
+    assert.match((await run(["completion", "bash"])).stdout, /complete -F/);
+    const { code, stderr } = await run(["completion", "tcsh"]);
+    assert.equal(code, 2);
+    assert.match(stderr, /^switchboard: .*bash, zsh, fish/);
+  });
+
+  it("answers though nothing is where it looks", async () => {
+    const { code, stdout, stderr } = await run(["complete", "zsh", "--", "--port", "99999", "show", ""]);
+    assert.deepEqual([code, stdout, stderr], [0, "words\n", ""]);
+  });
+});

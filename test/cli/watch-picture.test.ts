@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type Look, picture } from "../../src/cli/watch-picture.ts";
+import type { ChatState, ChatView } from "../../src/views.ts";
+
+describe("the picture of sessions --watch", () => {
+  const chat = (state: ChatState): ChatView => ({
+    chatId: `a-${state}-chat`,
+    contact: { name: "Ada", tier: "family", group: false },
+    sessionName: "ada",
+    sessionId: null,
+    state,
+    process: { pid: 1, generation: 1, memoryBytes: 150 * 2 ** 20, since: "" },
+    queued: 2,
+    lastMessageAt: null,
+    createdAt: "",
+    usage: { turns: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 },
+  });
+  const look = (states: ChatState[], more: Partial<Look> = {}): Look => ({
+    list: { chats: states.map(chat), next: null },
+    host: {
+      version: "0",
+      pid: 1,
+      since: "",
+      state: "running",
+      upstream: { kind: "offline" },
+      tiers: [],
+      processes: { live: 3, max: 8 },
+    },
+    at: new Date(2026, 0, 10, 9, 5, 7).getTime(),
+    stale: false,
+    ...more,
+  });
+  const window = { columns: 80, rows: 24 };
+
+  it("counts the chats by state, and the processes", () => {
+    const [counts] = picture(look(["busy", "dormant", "busy", "starting"]), window);
+    assert.equal(counts, "4 chats · 1 starting · 2 busy · 1 dormant · 3 of 8 processes · 09:05:07");
+  });
+
+  it("shows what each holds and has to do", () => {
+    const [, , row] = picture(look(["busy"]), window);
+    assert.equal(row, "a-busy-chat  Ada   family  busy   2     150 MiB  never");
+  });
+
+  it("says that the daemon is away, and since when", () => {
+    const [heading, , row] = picture(look(["busy"], { stale: true }), window);
+    assert.equal(heading, "The daemon does not answer; this is how it was at 09:05:07");
+    assert.match(row ?? "", /^a-busy-chat/);
+  });
+
+  it("has no more lines than the window, and says what it leaves out", () => {
+    const many = look(Array<ChatState>(9).fill("idle"));
+    for (let rows = 1; rows < 15; rows++) assert.ok(picture(many, { columns: 80, rows }).length <= rows);
+    assert.equal(picture(many, { columns: 80, rows: 11 }).length, 11);
+    assert.equal(picture(many, { columns: 80, rows: 10 }).at(-1), "… 2 more");
+    many.list.next = "more";
+    assert.equal(picture(many, { columns: 80, rows: 10 }).at(-1), "… 2 more, and those beyond --limit");
+    assert.match(picture(many, window)[0] ?? "", /^9 chats and more · 9 idle/);
+  });
+});
