@@ -19,7 +19,7 @@ const parts = ["claude", "contacts", "gateway", "ledger", "offline", "os", "sess
 const floors: Record<string, readonly string[]> = {
   "cli/start.ts": ["daemon"],
   // Everything else asks the daemon over HTTP.
-  cli: [],
+  cli: ["version.ts"],
   daemon: [...everybodys, "api", "channels", "switchboard.ts", "index.ts"],
   api: [...everybodys, ...face, "contacts/inbound.ts"],
   channels: [...everybodys, ...face, "contacts/inbound.ts"],

@@ -1,6 +1,7 @@
 /** The command line: what can be said, and how it ends. `start` runs the daemon; everything else asks it over HTTP. */
 
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { version } from "../version.ts";
 import { act, down } from "./actions.ts";
 import { type ChatOptions, chat } from "./chat.ts";
 import { complete } from "./completion/complete.ts";
@@ -18,6 +19,7 @@ import { watch } from "./watch.ts";
 function program(): Command {
   const root = new Command("switchboard")
     .description("Every contact of a messaging bot has their own persistent Claude session.")
+    .version(version, "--version", "print the version")
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
     .addHelpText("after", `\n${exitList()}`);
