@@ -20,6 +20,8 @@ const floors: Record<string, readonly string[]> = {
   "cli/start.ts": ["daemon"],
   // Everything else asks the daemon over HTTP.
   cli: ["version.ts"],
+  // Runs in a browser: the daemon is asked over HTTP, and nothing of Node is there.
+  dashboard: [],
   daemon: [...everybodys, "api", "channels", "switchboard.ts", "index.ts"],
   api: [...everybodys, ...face, "contacts/inbound.ts"],
   channels: [...everybodys, ...face, "contacts/inbound.ts"],
@@ -42,14 +44,18 @@ const floors: Record<string, readonly string[]> = {
 };
 
 /** What may be imported besides, if nothing of it is left at run time: the shapes of what comes over HTTP. */
-const typeFloors: Record<string, readonly string[]> = { cli: ["views.ts"] };
+const typeFloors: Record<string, readonly string[]> = { cli: ["views.ts"], dashboard: ["views.ts"] };
 
 /** Packages that only these folders and files know. */
 const packageOwners: Array<[name: RegExp, owners: readonly string[]]> = [
   [/^@anthropic-ai\//, ["claude"]],
   // The home lock is a SQLite file, locked and without any data.
   [/^node:sqlite$/, ["ledger", "os/home-lock.ts"]],
+  [/^lit-html\b/, ["dashboard"]],
 ];
+
+/** All that a browser is served besides the dashboard's own files. */
+const inBrowsers = /^(?:lit-html(?:\/.+)?|eventsource-parser\/stream)$/;
 
 /** Whose business the environment of the host is. */
 const environmentReaders = ["cli", "daemon"];
@@ -76,6 +82,7 @@ function violationsOf(sources: Sources): string[] {
 
 function complaintsAbout(file: string, { specifier, typeOnly }: Import): string[] {
   if (!isRelative(specifier)) {
+    if (isIn(file, ["dashboard"]) && !inBrowsers.test(specifier)) return [`imports ${specifier}`];
     const owned = packageOwners.find(([name]) => name.test(specifier));
     return owned === undefined || isIn(file, owned[1]) ? [] : [`imports ${specifier}`];
   }
@@ -114,7 +121,13 @@ function cyclesOf(sources: Sources): string[] {
 /** The imports and re-exports of a source; the stripping is done by a parser, and tells which are of types only. */
 function importsOf(source: string): Import[] {
   const atRunTime = specifiersIn(stripTypeScriptTypes(source));
-  return specifiersIn(source).map((specifier) => ({ specifier, typeOnly: !atRunTime.includes(specifier) }));
+  const all = [...specifiersIn(source), ...specifiersInComments(source)];
+  return all.map((specifier) => ({ specifier, typeOnly: !atRunTime.includes(specifier) }));
+}
+
+/** JavaScript names its types in comments. */
+function specifiersInComments(source: string): string[] {
+  return [...source.matchAll(/@import\s[^"\n]*"([^"]+)"/g)].flatMap(([, specifier]) => specifier ?? []);
 }
 
 function specifiersIn(source: string): string[] {
@@ -141,7 +154,7 @@ function isIn(file: string, places: readonly string[]): boolean {
 }
 
 describe("the imports of src", () => {
-  const files = globSync("**/*.ts", { cwd: src });
+  const files = globSync("**/*.{ts,js}", { cwd: src });
   const sources: Sources = Object.fromEntries(
     files.map((file) => [file.split(sep).join("/"), readFileSync(join(src, file), "utf8")]),
   );
@@ -157,10 +170,13 @@ describe("the imports of src", () => {
   it("are all seen: no file is named in a string that was not read as an import", () => {
     assert.ok("switchboard.ts" in sources);
     for (const [file, source] of Object.entries(sources)) {
-      const named = source.matchAll(/"(\.\.?\/[^"\n]*\.ts)"/g);
+      const named = source.matchAll(/"(\.\.?\/[^"\n]*\.[jt]s)"/g);
       assert.deepEqual(
         [...named].map(([, name]) => name).sort(),
-        specifiersIn(source).filter(isRelative).sort(),
+        importsOf(source)
+          .map(({ specifier }) => specifier)
+          .filter(isRelative)
+          .sort(),
         file,
       );
     }
@@ -182,6 +198,10 @@ describe("the rules", () => {
       'import type {\n  Ledger,\n  Message,\n} from "../ledger/index.ts";',
       "imports ledger/index.ts",
     ],
+    ["dashboard/api.js", 'import { iso } from "../views.ts";', "imports views.ts"],
+    ["dashboard/api.js", '/** @import { Chat } from "../ledger/ledger.ts" */', "imports ledger/ledger.ts"],
+    ["dashboard/api.js", 'import { join } from "node:path";', "imports node:path"],
+    ["cli/send.ts", 'import { html } from "lit-html";', "imports lit-html"],
     ["api/api.ts", 'import x from "../../test/x.ts";', "imports ../test/x.ts"],
     ["channels/signal.ts", 'import { tiersOf } from "../contacts/tiers.ts";', "imports contacts/tiers.ts"],
     ["switchboard.ts", 'import { createApi } from "./api/api.ts";', "imports api/api.ts"],
@@ -216,6 +236,7 @@ describe("the rules", () => {
     const allowed = {
       "cli/start.ts": 'import { runDaemon } from "../daemon/daemon.ts";\nrun(process.env);',
       "cli/send.ts": 'import type { ChatView } from "../views.ts";\nimport { Client } from "./client.ts";',
+      "dashboard/api.js": '/** @import { ChatView } from "../views.ts" */\nimport { html } from "lit-html";',
       "api/api.ts": 'import * as z from "zod";\nimport { chatIdSchema } from "../contacts/inbound.ts";',
       "claude/process.ts":
         'import { query } from "@anthropic-ai/claude-agent-sdk";\nimport "../os/index.ts";',

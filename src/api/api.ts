@@ -11,6 +11,7 @@ import { inputError } from "../contacts/inbound.ts";
 import type { Logger } from "../log.ts";
 import type { Switchboard } from "../switchboard.ts";
 import { chatRoutes } from "./chats.ts";
+import { dashboardRoutes } from "./dashboard.ts";
 import { ApiError, errorResponse } from "./errors.ts";
 import { eventRoutes } from "./events.ts";
 import { bearer, ownHost, ownOrigin } from "./guard.ts";
@@ -59,7 +60,7 @@ export function createApi(options: ApiOptions): OpenAPIHono {
   app.notFound((c) => errorResponse(new ApiError("not_found", `no such path: ${c.req.path}`), log));
   app.use(async (c, next) => {
     await next();
-    c.res.headers.set("cache-control", "no-store");
+    if (!c.res.headers.has("cache-control")) c.res.headers.set("cache-control", "no-store");
     c.res.headers.set("x-content-type-options", "nosniff");
   });
   app.use(ownHost(options.host), ownOrigin());
@@ -90,6 +91,7 @@ export function createApi(options: ApiOptions): OpenAPIHono {
     }),
   );
 
+  dashboardRoutes(face);
   healthRoutes(face);
   // Everything from here on asks for the token, paths that do not exist included.
   app.use(bearer(options.token));

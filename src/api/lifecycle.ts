@@ -5,10 +5,6 @@ import { healthSchema, hostSchema, readySchema, shutdownSchema } from "./schemas
 
 /** Open to anyone on this machine who knows the address. */
 export function healthRoutes({ app, switchboard }: Face): void {
-  app.get("/", (c) =>
-    c.text("Switchboard. The API is under /v1 and described by /v1/openapi.json; it asks for the token.\n"),
-  );
-
   app.openapi(
     createRoute({
       method: "get",

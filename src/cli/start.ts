@@ -19,6 +19,7 @@ export async function start({ home, host, port, json }: StartOptions): Promise<v
     started(daemon) {
       if (json === true) return printJson(daemon);
       printLine(`Switchboard answers at ${daemon.url}`);
+      printLine(`The dashboard: ${daemon.dashboard}`);
       printLine(`The API token is in ${daemon.tokenFile}`);
       if (daemon.upstream.kind === "offline") {
         printLine(

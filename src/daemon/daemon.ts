@@ -35,6 +35,8 @@ export interface DaemonOptions {
 export interface Started {
   pid: number;
   url: string;
+  /** The dashboard's address. It holds the token, in the part that a browser keeps to itself. */
+  dashboard: string;
   home: string;
   tokenFile: string;
   upstream: Switchboard["host"]["upstream"];
@@ -88,6 +90,7 @@ async function run({ home, host, port, env, started }: DaemonOptions, { stop, hu
       started({
         pid: process.pid,
         url: server.url,
+        dashboard: `${server.url}/#token=${encodeURIComponent(token)}`,
         home,
         tokenFile: tokenFile(home),
         upstream: switchboard.host.upstream,

@@ -1,6 +1,6 @@
 /** The real daemon as a child process on a home of its own, to be killed at will; only the model is scripted. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { z } from "zod";
@@ -16,13 +16,23 @@ import { inTranscript } from "./transcript.ts";
 
 type Message = z.output<typeof messageSchema>;
 
-export async function startDaemonRig(scope: Scope): Promise<DaemonRig> {
+export interface DaemonRigOptions {
+  /** The text of a `switchboard.toml`. */
+  config?: string;
+}
+
+export async function startDaemonRig(
+  scope: Scope,
+  { config = "" }: DaemonRigOptions = {},
+): Promise<DaemonRig> {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), "e2e-"));
   const rig = new DaemonRig(folder, await startOffline({ keep: Number.POSITIVE_INFINITY }));
   scope.after(async () => {
     await rig.end();
     rmSync(folder, { recursive: true, force: true });
   });
+  mkdirSync(rig.home, { mode: 0o700 });
+  writeFileSync(join(rig.home, "switchboard.toml"), config);
   await rig.start();
   return rig;
 }
@@ -46,9 +56,14 @@ export class DaemonRig {
 
   // Its life
 
-  async start(): Promise<void> {
+  async start({ port = 0 } = {}): Promise<void> {
     const env = { ANTHROPIC_BASE_URL: this.model.url, ANTHROPIC_API_KEY: credential };
-    this.#daemon = await within("the daemon has started", startDaemon(this.home, [], env));
+    const args = ["--port", String(port)];
+    this.#daemon = await within("the daemon has started", startDaemon(this.home, args, env));
+  }
+
+  get token(): string {
+    return readFileSync(join(this.home, "token"), "utf8").trim();
   }
 
   /** SIGKILL; resolves when it is gone. What it leaves is another matter. */
@@ -123,10 +138,9 @@ export class DaemonRig {
   }
 
   async #call<T>(shape: z.ZodType<T>, method: string, path: string, body?: unknown): Promise<T> {
-    const token = readFileSync(join(this.home, "token"), "utf8").trim();
     const response = await fetch(`${this.daemon.url}${path}`, {
       method,
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      headers: { authorization: `Bearer ${this.token}`, "content-type": "application/json" },
       signal: AbortSignal.timeout(patienceMs),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });

@@ -1,0 +1,246 @@
+/** What is asked before something is done: who a chat is, whether it is to be reset, and the token. */
+
+import { html, nothing } from "lit-html";
+import { icons } from "./icons.js";
+import { nameOf } from "./view-list.js";
+import { memoryWords, timeWords } from "./words.js";
+
+/**
+ * @import { ChatView, HostView } from "../views.ts"
+ * @import { ContactPatch, Refusal } from "./api.js"
+ *
+ * @typedef {{ kind: "new", chatId: string } | { kind: "contact", chat: ChatView } | { kind: "reset" }} Question
+ * @typedef {object} Asking
+ * @property {Question} question
+ * @property {Refusal | Error | null} error why the last answer was not accepted
+ *
+ * @typedef {object} DialogHandlers
+ * @property {(chatId: string, contact: ContactPatch) => void} create
+ * @property {(chatId: string, contact: ContactPatch) => void} change
+ * @property {() => void} reset
+ * @property {() => void} closed
+ */
+
+/**
+ * @param {Asking} asking
+ * @param {HostView | null} host
+ * @param {DialogHandlers} on
+ */
+export function dialogView({ question, error }, host, on) {
+  const confirm = (/** @type {Event} */ event) => {
+    close(event);
+    on.reset();
+  };
+  switch (question.kind) {
+    case "new":
+      return dialog("New chat", on, contactForm(question.chatId, null, error, host, on));
+    case "contact":
+      return dialog(
+        nameOf(question.chat),
+        on,
+        contactForm(question.chat.chatId, question.chat, error, host, on),
+        facts(question.chat),
+      );
+    case "reset":
+      return dialog(
+        "Reset this chat?",
+        on,
+        html`
+          <p>
+            Whatever runs or waits is stopped, and the next message begins a new conversation, which remembers nothing
+            of this one. This one is kept, and can be brought back.
+          </p>
+          <p class="choices">
+            <button type="button" class="button" @click=${close}>Cancel</button>
+            <button type="button" class="button danger" @click=${confirm}>Reset</button>
+          </p>
+        `,
+      );
+  }
+}
+
+/**
+ * The page without a token, or with one that is refused.
+ * @param {string | null} problem
+ * @param {(token: string) => void} enter
+ */
+export function tokenForm(problem, enter) {
+  const take = (/** @type {SubmitEvent & { currentTarget: HTMLFormElement }} */ event) => {
+    event.preventDefault();
+    enter(String(new FormData(event.currentTarget).get("token")).trim());
+  };
+  return html`
+    <main class="token-page">
+      <form class="card" @submit=${take} aria-labelledby="token-title">
+        <img src="/dashboard/icon.svg" alt="" width="40" height="40" />
+        <h1 id="token-title">Switchboard</h1>
+        <p>
+          The dashboard asks for the daemon's token. The link that <code>./switchboard start</code> prints brings it
+          along; it also stands in the file <code>token</code> in the daemon's home.
+        </p>
+        <div class="field">
+          <label for="token">Token</label>
+          <input
+            id="token"
+            name="token"
+            type="password"
+            required
+            autocomplete="off"
+            aria-describedby=${problem === null ? nothing : "token-problem"}
+            aria-invalid=${problem === null ? nothing : "true"}
+          />
+          ${problem === null ? nothing : html`<p class="problem" id="token-problem" role="alert">${icons.failed}${problem}</p>`}
+        </div>
+        <button type="submit" class="button primary">Open</button>
+      </form>
+    </main>
+  `;
+}
+
+/**
+ * @param {string} title
+ * @param {DialogHandlers} on
+ * @param {...unknown} content
+ */
+function dialog(title, on, ...content) {
+  return html`
+    <dialog aria-labelledby="dialog-title" @close=${on.closed}>
+      <div class="dialog-head">
+        <h2 id="dialog-title" dir="auto">${title}</h2>
+        <button type="button" class="button icon-button" aria-label="Close" @click=${close}>${icons.close}</button>
+      </div>
+      ${content}
+    </dialog>
+  `;
+}
+
+/**
+ * @param {string} chatId
+ * @param {ChatView | null} chat null: a new one
+ * @param {Refusal | Error | null} error
+ * @param {HostView | null} host
+ * @param {DialogHandlers} on
+ */
+function contactForm(chatId, chat, error, host, on) {
+  const field = error !== null && "field" in error ? error.field : undefined;
+  const fields = ["chatId", "contact.name", "contact.tier"];
+  const problemOf = (/** @type {string} */ name) => (error !== null && field === name ? error : null);
+  const tiers = [...(host?.tiers ?? []), "unknown"];
+  const send = (/** @type {SubmitEvent & { currentTarget: HTMLFormElement }} */ event) => {
+    event.preventDefault();
+    const data = new FormData(event.currentTarget);
+    const name = String(data.get("name")).trim();
+    const contact = {
+      name: name === "" ? null : name,
+      tier: String(data.get("tier")),
+      group: data.get("group") !== null,
+    };
+    if (chat === null) on.create(String(data.get("chatId")).trim(), contact);
+    else on.change(chat.chatId, contact);
+  };
+  return html`
+    <form @submit=${send} novalidate>
+      ${
+        chat === null
+          ? labelled(
+              "chatId",
+              "Chat id",
+              "As its channel names it, for example telegram:12345",
+              problemOf("chatId"),
+              (/** @type {string} */ described, /** @type {boolean} */ invalid) => html`
+                <input id="field-chatId" name="chatId" autofocus value=${chatId} autocomplete="off" autocapitalize="none" spellcheck="false"
+                  aria-describedby=${described} aria-invalid=${invalid ? "true" : nothing} />
+              `,
+            )
+          : nothing
+      }
+      ${labelled(
+        "contact.name",
+        "Name",
+        "May be left empty",
+        problemOf("contact.name"),
+        (/** @type {string} */ described, /** @type {boolean} */ invalid) => html`
+          <input id="field-contact.name" name="name" autocomplete="off" value=${chat?.contact.name ?? ""}
+            aria-describedby=${described} aria-invalid=${invalid ? "true" : nothing} />
+        `,
+      )}
+      ${labelled(
+        "contact.tier",
+        "Tier",
+        "What Claude may do for this contact: from admin (everything) to bots (no tools); unknown is refused",
+        problemOf("contact.tier"),
+        (/** @type {string} */ described, /** @type {boolean} */ invalid) => html`
+          <select id="field-contact.tier" name="tier" aria-describedby=${described} aria-invalid=${invalid ? "true" : nothing}>
+            ${chat === null ? html`<option value="">Choose…</option>` : nothing}
+            ${tiers.map((tier) => html`<option ?selected=${tier === chat?.contact.tier}>${tier}</option>`)}
+          </select>
+        `,
+      )}
+      <label class="check">
+        <input type="checkbox" name="group" ?checked=${chat?.contact.group === true} />Several people speak in this chat
+      </label>
+      ${error !== null && !fields.includes(field ?? "") ? html`<p class="problem" role="alert">${icons.failed}${wordsOf(error)}</p>` : nothing}
+      <p class="choices">
+        <button type="button" class="button" @click=${close}>Cancel</button>
+        <button type="submit" class="button primary">${chat === null ? "Begin" : "Save"}</button>
+      </p>
+    </form>
+  `;
+}
+
+/**
+ * @param {string} field
+ * @param {string} label
+ * @param {string} hint
+ * @param {Error | null} problem
+ * @param {(describedBy: string, invalid: boolean) => unknown} input
+ */
+function labelled(field, label, hint, problem, input) {
+  const described = `hint-${field}${problem === null ? "" : ` problem-${field}`}`;
+  return html`
+    <div class="field">
+      <label for=${`field-${field}`}>${label}</label>
+      ${input(described, problem !== null)}
+      <p class="quiet" id=${`hint-${field}`}>${hint}</p>
+      ${problem === null ? nothing : html`<p class="problem" id=${`problem-${field}`} role="alert">${icons.failed}${wordsOf(problem)}</p>`}
+    </div>
+  `;
+}
+
+/** @param {ChatView} chat */
+function facts({ chatId, sessionName, sessionId, process, usage, createdAt }) {
+  /** @type {Array<[string, string]>} */
+  const rows = [
+    ["Chat id", chatId],
+    ["Session", sessionName],
+    ["Session id", sessionId ?? "not yet"],
+    ["Process", process === null ? "none" : processWords(process)],
+    ["Turns", String(usage.turns)],
+    ["Tokens", `${usage.inputTokens.toLocaleString()} in, ${usage.outputTokens.toLocaleString()} out`],
+    ["Cost", `${usage.costUsd.toFixed(2)} USD`],
+    ["Since", timeWords(createdAt)],
+  ];
+  return html`
+    <dl class="facts">
+      ${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
+    </dl>
+  `;
+}
+
+/** @param {NonNullable<ChatView["process"]>} process */
+function processWords({ pid, generation, memoryBytes }) {
+  const memory = memoryBytes === null ? "" : `, ${memoryWords(memoryBytes)}`;
+  return `${pid ?? "starting"}, generation ${generation}${memory}`;
+}
+
+/** @param {Error | Refusal} error */
+function wordsOf(error) {
+  const message =
+    "field" in error && error.field ? error.message.replace(`${error.field}: `, "") : error.message;
+  return "hint" in error && error.hint ? `${message}. ${error.hint}` : message;
+}
+
+/** @param {Event} event */
+function close(event) {
+  if (event.target instanceof Element) event.target.closest("dialog")?.close();
+}

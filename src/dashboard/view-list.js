@@ -1,0 +1,102 @@
+/** The list of chats. */
+
+import { html, nothing } from "lit-html";
+import { guard } from "lit-html/directives/guard.js";
+import { repeat } from "lit-html/directives/repeat.js";
+import { addressOf } from "./address.js";
+import { icons } from "./icons.js";
+import { stateMeaning, timeWords } from "./words.js";
+
+/**
+ * @import { ChatView, HostView } from "../views.ts"
+ * @import { Chats } from "./chats.js"
+ */
+
+/**
+ * @param {Chats} chats
+ * @param {string | null} shown the chat that is shown
+ * @param {{ more(): void, newChat(): void }} on
+ */
+export function listPane({ list, host, loaded }, shown, on) {
+  return html`
+    <nav class="pane list-pane" aria-label="Chats">
+      <header class="bar">
+        <p class="brand"><img src="/dashboard/icon.svg" alt="" width="24" height="24" />Switchboard</p>
+        <button type="button" class="button" @click=${on.newChat}>${icons.add}New chat</button>
+      </header>
+      <div class="scroll">
+        ${loaded && list.chats.length === 0 ? emptyList(on.newChat) : nothing}
+        <ul class="chats">
+          ${repeat(
+            list.chats,
+            ({ chatId }) => chatId,
+            (chat) => guard([chat, chat.chatId === shown], () => chatItem(chat, chat.chatId === shown)),
+          )}
+        </ul>
+        ${list.next === null ? nothing : html`<button type="button" class="button more" @click=${on.more}>More chats</button>`}
+      </div>
+      ${host === null ? nothing : hostLine(host)}
+    </nav>
+  `;
+}
+
+/**
+ * @param {ChatView} chat
+ * @param {boolean} current
+ */
+function chatItem(chat, current) {
+  const { chatId, contact, state, queued, lastMessageAt } = chat;
+  return html`
+    <li>
+      <a class="chat" href=${addressOf(chatId)} aria-current=${current ? "page" : nothing}>
+        ${avatar(chat)}
+        <span class="chat-name" dir="auto">${nameOf(chat)}</span>
+        ${lastMessageAt === null ? nothing : html`<time class="quiet" datetime=${lastMessageAt}>${timeWords(lastMessageAt)}</time>`}
+        <span class="chat-line quiet">
+          ${stateBadge(state)}<span>${contact.tier}${contact.group ? ", group" : ""}</span>
+        </span>
+        ${queued === 0 ? nothing : html`<span class="count">${queued}<span class="hidden"> ${queued === 1 ? "message" : "messages"}</span> open</span>`}
+      </a>
+    </li>
+  `;
+}
+
+/** @param {() => void} newChat */
+function emptyList(newChat) {
+  return html`
+    <div class="empty">
+      <p>There are no chats yet. One begins when a channel hands over its first message, or here.</p>
+      <button type="button" class="button primary" @click=${newChat}>${icons.add}Begin a chat</button>
+    </div>
+  `;
+}
+
+/** @param {HostView} host */
+function hostLine({ upstream, processes, version }) {
+  return html`
+    <footer class="host quiet">
+      <p>${upstream.kind === "offline" ? "Offline model: it repeats and remembers" : `Claude, by ${upstream.baseUrl}`}</p>
+      <p>${processes.live} of ${processes.max} processes · version ${version}</p>
+    </footer>
+  `;
+}
+
+/** @param {ChatView["state"]} state */
+export function stateBadge(state) {
+  return html`<span class="state" data-state=${state} title=${stateMeaning[state]}>${state}</span>`;
+}
+
+/** @param {ChatView} chat */
+export function avatar(chat) {
+  const letters = nameOf(chat)
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word !== "")
+    .slice(0, 2)
+    .map((word) => [...word][0]);
+  return html`<span class="avatar" data-group=${chat.contact.group} aria-hidden="true">${letters.join("").toUpperCase() || "?"}</span>`;
+}
+
+/** @param {ChatView} chat */
+export function nameOf({ chatId, contact }) {
+  return contact.name ?? chatId;
+}

@@ -1,0 +1,132 @@
+/** What the page says about a message, a chat and an action, in words. An icon and a tone go with some of them. */
+
+/**
+ * @import { ActionView, ChatState, Waiting } from "../views.ts"
+ * @import { MessageEntry } from "./conversation.js"
+ *
+ * @typedef {"waiting" | "working" | "done" | "failed" | "stopped"} Mark decides the icon and the colour
+ */
+
+/**
+ * @param {Pick<MessageEntry, "status" | "ran" | "waiting" | "error">} message
+ * @returns {{ mark: Mark, text: string }}
+ */
+export function messageWords({ status, ran, waiting, error }) {
+  switch (status) {
+    case "queued":
+      return { mark: "waiting", text: waiting === null ? "queued" : `queued: ${waitingWords(waiting)}` };
+    case "sent":
+      return { mark: "working", text: waiting === null ? "sent" : `sent: ${waitingWords(waiting)}` };
+    case "answered":
+      return { mark: "done", text: "answered" };
+    case "refused":
+    case "failed":
+      return { mark: "failed", text: error === null ? status : `${status}: ${error.message}` };
+    case "stopped":
+      return {
+        mark: "stopped",
+        text: ran === true ? "stopped while Claude worked on it" : "stopped before Claude saw it",
+      };
+  }
+}
+
+/** @param {Waiting} waiting */
+function waitingWords({ for: what, position, until }) {
+  switch (what) {
+    case "slot":
+      return position === undefined ? "waits for a slot" : `waits for a slot, place ${position}`;
+    case "start":
+      return "its process is starting";
+    case "model":
+      return "the model is at work";
+    case "tool":
+      return "a tool is running";
+    case "approval":
+      return "waits for an approval";
+    case "limit":
+      return until === undefined ? "waits for a limit" : `waits for a limit until ${timeWords(until)}`;
+    case "compaction":
+      return "the conversation is being compacted";
+    case "budget":
+      return "waits for its budget";
+  }
+}
+
+/**
+ * What a chat's state means, for whoever has never seen the word.
+ * @type {Record<ChatState, string>}
+ */
+export const stateMeaning = {
+  starting: "its process is starting",
+  idle: "its process waits for the next message",
+  busy: "Claude is working",
+  closing: "its process is closing",
+  dormant: "no process; the next message resumes the conversation",
+  parked: "waits before it goes on",
+  quarantined: "held back after too many failures",
+};
+
+/**
+ * What happened to a chat's conversation.
+ * @param {{ code: string, text: string }} notice
+ */
+export function noticeWords({ code, text }) {
+  switch (code) {
+    case "session_reset":
+      return "A new conversation begins here.";
+    case "reset_undone":
+      return "The earlier conversation goes on here.";
+    default:
+      return text;
+  }
+}
+
+/**
+ * What an action did.
+ * @param {ActionView} answer
+ */
+export function actionWords({ did, stopped, requeued }) {
+  const waiting =
+    requeued.length === 0 ? "" : ` ${counted(requeued.length, "message")} went back to the queue.`;
+  switch (did) {
+    case "stopped":
+      return stopped.length === 0 ? "Stopped the turn." : `Stopped ${counted(stopped.length, "message")}.`;
+    case "closed":
+      return `Closed the process. The conversation stays.${waiting}`;
+    case "restarted":
+      return `Restarted: a new process goes on with the same conversation.${waiting}`;
+    case "reset":
+      return `Reset: the next message begins a new conversation.${
+        stopped.length === 0 ? "" : ` Stopped ${counted(stopped.length, "message")}.`
+      }`;
+    case "undone":
+      return "The earlier conversation is back.";
+    case "nothing":
+      return "There was nothing to do.";
+  }
+}
+
+/**
+ * @param {number} count
+ * @param {string} what in the singular
+ */
+export function counted(count, what) {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+/**
+ * The time of a day, and the day when it is not today.
+ * @param {string} at
+ * @param {Date} [now]
+ */
+export function timeWords(at, now = new Date()) {
+  const then = new Date(at);
+  const today = then.toDateString() === now.toDateString();
+  const day = /** @type {const} */ ({ day: "numeric", month: "short" });
+  return then.toLocaleString(undefined, { hour: "2-digit", minute: "2-digit", ...(today ? {} : day) });
+}
+
+/** @param {number} bytes */
+export function memoryWords(bytes) {
+  return `${Math.round(bytes / 2 ** 20)} MiB`;
+}

@@ -1,0 +1,152 @@
+/**
+ * The story of the project's first hour, in one piece: somebody who has never seen it gets the sources, runs the one
+ * command, opens the address that it prints, talks to two chats, kills the daemon, starts it again, and both are
+ * remembered. Real from end to end: the launcher installs from the registry, and the model is the built-in one.
+ */
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, describe, test } from "node:test";
+import { skip, startBrowser, type Visitor, visit } from "../support/browser.ts";
+import { eventually, within } from "../support/eventually.ts";
+import { isAlive, killHard, processesOf } from "../support/processes.ts";
+
+const root = join(import.meta.dirname, "../..");
+/** ms that npm may take to install everything. */
+const installMs = 10 * 60_000;
+
+const notACheckout = existsSync(join(root, ".git")) ? false : "not a git checkout: there is nothing to clone";
+
+describe("the first hour", { skip: skip || notACheckout }, async () => {
+  if (skip !== false || notACheckout !== false) return;
+  const browser = await startBrowser({ after });
+  // The visitor stays from one step to the next.
+  const leave: Array<() => Promise<void>> = [];
+  const stay = { after: (end: () => Promise<void>) => void leave.push(end) };
+  const folder = mkdtempSync(join(realpathSync(tmpdir()), "first-hour-"));
+  const clone = join(folder, "switchboard");
+  const home = join(folder, "home/.switchboard");
+  let running: Running | null = null;
+  let visitor: Visitor;
+  after(async () => {
+    for (const end of leave) await end();
+    if (running !== null) await running.kill();
+    for (const { pid } of processesOf(home)) killHard(pid);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("the sources are there, and nothing is installed", () => {
+    copyCheckout(clone);
+    assert.equal(existsSync(join(clone, "node_modules")), false);
+  });
+
+  test("one command installs what is missing and prints the address to open", async () => {
+    mkdirSync(join(folder, "home"));
+    running = start(clone, join(folder, "home"));
+    await within("it answers", running.started, installMs);
+    assert.match(running.output, /installing the dependencies/);
+    assert.match(running.address, /^http:\/\/127\.0\.0\.1:\d+\/#token=.+$/);
+  });
+
+  test("one talks to two chats in the dashboard", async () => {
+    assert.ok(running);
+    visitor = await visit(stay, browser, running.address, { expected: /ERR_CONNECTION|ERR_INCOMPLETE|503/ });
+    await visitor.page.getByRole("button", { name: "Begin a chat" }).waitFor();
+    await visitor.begin("ada", "family", "Ada");
+    await visitor.say("I like tea");
+    await visitor.status("I like tea", "answered");
+    await visitor.begin("bob", "family", "Bob");
+    await visitor.say("I play the cello");
+    await visitor.status("I play the cello", "answered");
+  });
+
+  test("the daemon is killed, and nothing of it is left", async () => {
+    assert.ok(running);
+    const { pid } = (await (await fetch(new URL("/healthz", running.address))).json()) as { pid: number };
+    killHard(pid);
+    await within("the command has ended", running.ended);
+    assert.equal(isAlive(pid), false);
+    await eventually("its Claude processes are gone", () => processesOf(home).length === 0);
+    await visitor.page.getByRole("status").filter({ hasText: "Disconnected" }).waitFor();
+  });
+
+  test("started again, it remembers both", async () => {
+    assert.ok(running);
+    const { port } = new URL(running.address);
+    running = start(clone, join(folder, "home"), port);
+    await within("it answers", running.started, installMs);
+    assert.doesNotMatch(running.output, /installing/);
+    for (const [name, said] of [
+      ["Bob", "I play the cello"],
+      ["Ada", "I like tea"],
+    ] as const) {
+      await visitor.open(name);
+      await visitor.say("What did I say?");
+      await visitor.answer(`You said, newest first: "${said}".`).waitFor();
+    }
+  });
+});
+
+interface Running {
+  /** All that it has said so far. */
+  readonly output: string;
+  /** The dashboard's, once it has started. */
+  readonly address: string;
+  started: Promise<void>;
+  ended: Promise<unknown>;
+  kill(): Promise<void>;
+}
+
+/** `./switchboard start`, with an empty home and nothing of this process's environment but the path. */
+function start(clone: string, home: string, port = "0"): Running {
+  const child: ChildProcess = spawn("./switchboard", ["start", "--port", port], {
+    cwd: clone,
+    env: { PATH: process.env.PATH ?? "", HOME: home },
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  let output = "";
+  const { promise: started, resolve, reject } = Promise.withResolvers<void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+      if (addressIn(output) !== undefined) resolve();
+    });
+  }
+  const ended = once(child, "close").then(([code]) => reject(new Error(`it ended with ${code}: ${output}`)));
+  started.catch(() => {});
+  return {
+    get output() {
+      return output;
+    },
+    get address() {
+      return addressIn(output) ?? "";
+    },
+    started,
+    ended,
+    async kill() {
+      // The group: until it has installed, npm and what npm runs are in it.
+      if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+      await ended;
+    },
+  };
+}
+
+function addressIn(output: string): string | undefined {
+  return /^The dashboard: (\S+)$/m.exec(output)?.[1];
+}
+
+/** What a clone of the working tree would have: its files as they stand now, committed or not. */
+function copyCheckout(to: string): void {
+  const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "-z"], {
+    cwd: root,
+  });
+  for (const file of listed.toString().split("\0")) {
+    if (file === "" || !existsSync(join(root, file))) continue;
+    mkdirSync(dirname(join(to, file)), { recursive: true });
+    copyFileSync(join(root, file), join(to, file));
+  }
+}

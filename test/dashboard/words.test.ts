@@ -1,0 +1,102 @@
+/** The small pure parts: addresses, the order of the list, and what is said about a message and an action. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { addressOf, placeOf } from "../../src/dashboard/address.js";
+import { chatPath } from "../../src/dashboard/api.js";
+import { emptyList, withChat, withPage } from "../../src/dashboard/chat-list.js";
+import { actionWords, messageWords } from "../../src/dashboard/words.js";
+import type { ChatView } from "../../src/views.ts";
+
+describe("an address", () => {
+  it("names a chat by any id and finds it again", () => {
+    for (const chatId of ["+15551234567", "signal:group.x/y=", "a b#?%&", "ä😀", "chats/token="]) {
+      assert.deepEqual(placeOf(addressOf(chatId)), { kind: "chat", chatId });
+    }
+  });
+
+  it("brings the token, and is the list's when it makes no sense", () => {
+    assert.deepEqual(placeOf("#token=a%2Bb"), { kind: "token", token: "a+b" });
+    for (const hash of ["", "#", "#token=", "#/chats/", "#/chats/%E0%A4%A", "#/else"]) {
+      assert.deepEqual(placeOf(hash), { kind: "list" });
+    }
+  });
+
+  it("of the API is refused for a chat id that a URL cannot carry", () => {
+    for (const chatId of ["", ".", "..", "\ud800"]) {
+      assert.throws(() => chatPath(chatId), { code: "invalid_chat_id", field: "chatId" });
+    }
+  });
+});
+
+describe("the list of chats", () => {
+  const chat = (
+    chatId: string,
+    lastMessageAt: string | null,
+    state: ChatView["state"] = "idle",
+  ): ChatView => ({
+    ...{ chatId, lastMessageAt, state, sessionName: chatId, sessionId: null, process: null, queued: 0 },
+    ...{ contact: { name: null, tier: "family", group: false }, createdAt: "2026-01-01T00:00:00.000Z" },
+    usage: { turns: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 },
+  });
+  const page = withPage(emptyList, {
+    chats: [chat("b", "2026-01-03"), chat("a", "2026-01-02")],
+    next: "cursor",
+  });
+
+  it("has the most recently active first, whatever comes in which order", () => {
+    const list = withChat(withChat(page, chat("new", null)), chat("a", "2026-01-04"));
+    assert.deepEqual(
+      list.chats.map(({ chatId }) => chatId),
+      ["a", "b", "new"],
+    );
+    assert.equal(list.next, "cursor");
+  });
+
+  it("has a chat once, as it was read last", () => {
+    const list = withPage(page, {
+      chats: [chat("a", "2026-01-02", "busy"), chat("z", "2026-01-01")],
+      next: null,
+    });
+    assert.deepEqual(
+      list.chats.map(({ chatId, state }) => [chatId, state]),
+      [
+        ["b", "idle"],
+        ["a", "busy"],
+        ["z", "idle"],
+      ],
+    );
+    assert.equal(list.next, null);
+  });
+});
+
+describe("the words", () => {
+  const message = { status: "queued", ran: null, waiting: null, error: null } as const;
+
+  it("tell a message's status, what it waits for and why it failed", () => {
+    for (const [more, text] of [
+      [{}, "queued"],
+      [{ waiting: { for: "slot", position: 3 } }, "queued: waits for a slot, place 3"],
+      [{ status: "sent", waiting: { for: "tool" } }, "sent: a tool is running"],
+      [{ status: "answered" }, "answered"],
+      [{ status: "failed", error: { code: "x", message: "the process died" } }, "failed: the process died"],
+      [{ status: "stopped", ran: true }, "stopped while Claude worked on it"],
+      [{ status: "stopped", ran: false }, "stopped before Claude saw it"],
+    ] as const) {
+      assert.equal(messageWords({ ...message, ...more }).text, text);
+    }
+  });
+
+  it("tell what an action did, to how many messages", () => {
+    const answer = { chatId: "c", stopped: [], requeued: [] };
+    const stopped = [
+      { id: "1", ran: true },
+      { id: "2", ran: false },
+    ];
+    assert.equal(actionWords({ ...answer, did: "stopped", stopped }), "Stopped 2 messages.");
+    assert.match(
+      actionWords({ ...answer, did: "closed", requeued: ["1"] }),
+      /stays\. 1 message went back to the queue\.$/,
+    );
+    assert.equal(actionWords({ ...answer, did: "nothing" }), "There was nothing to do.");
+  });
+});
