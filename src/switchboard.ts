@@ -3,7 +3,7 @@
  * It installs no signal handlers and reads no environment; whoever embeds it decides about both.
  */
 
-import { randomUUID } from "node:crypto";
+import { randomUUIDv7 } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -300,7 +300,7 @@ class OpenSwitchboard implements Switchboard {
     const contact = inbound.contact ?? {};
     const acceptance = await storage(
       manager.accept({
-        id: randomUUID(),
+        id: randomUUIDv7(),
         chatId,
         externalId: inbound.id ?? null,
         text: inbound.text,

@@ -6,7 +6,7 @@
  * Everything that it tells comes in here and nowhere else, so nothing of it can touch its successor.
  */
 
-import { randomUUID } from "node:crypto";
+import { randomUUIDv7 } from "node:crypto";
 import type { Claude, ClaudeEvent, ClaudeProcess } from "../claude/index.ts";
 import type { Clock } from "../clock.ts";
 import type { Policy } from "../contacts/tiers.ts";
@@ -279,7 +279,7 @@ export class Serving {
       outcome: outcomeOf(endings),
       messageIds: members.map(({ id }) => id),
       // A reply that is fetched is sent with its commit; channels that deliver theirs will begin with `pending`.
-      reply: answered ? { id: randomUUID(), text: event.text, status: "sent" as const } : null,
+      reply: answered ? { id: randomUUIDv7(), text: event.text, status: "sent" as const } : null,
       endings,
       proven: { sessionId: record.id, sdkSessionId, toldFacts },
       usage: event.usage,

@@ -1,11 +1,11 @@
 /** The running turn of a process: its members, and what it is waiting for at the moment. */
 
-import { randomUUID } from "node:crypto";
+import { randomUUIDv7 } from "node:crypto";
 import type { Waiting } from "../views.ts";
 import type { Entry } from "./entry.ts";
 
 export class OpenTurn {
-  readonly id: string = randomUUID();
+  readonly id: string = randomUUIDv7();
   readonly members: Entry[] = [];
   readonly #runningTools = new Set<string>();
   #compacting = false;
