@@ -38,11 +38,13 @@ import { startOffline } from "./offline/index.ts";
 import { type HomeHolder, homeId, lockHome, memory, sweep, totalMemory } from "./os/index.ts";
 import {
   type ImportOptions,
+  type ImportPlaces,
   importRegistry,
   Manager,
   Pool,
   registryOf,
   type Session,
+  sweepImports,
 } from "./sessions/index.ts";
 import { version } from "./version.ts";
 import {
@@ -226,6 +228,8 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       await manager.drain();
       feed.close();
     });
+    const importPlaces = { ledger, spaces, imports: join(home, "imports") };
+    await storage(sweepImports(importPlaces));
     await storage(manager.recover());
     return new OpenSwitchboard({
       upstream: offline === null ? { kind: "api", baseUrl } : { kind: "offline" },
@@ -233,7 +237,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       ledger,
       manager,
       pool,
-      spaces,
+      importPlaces,
       feed,
       hurry,
       textBytes: config.limits.text_bytes,
@@ -253,7 +257,7 @@ interface Parts {
   ledger: Ledger;
   manager: Manager;
   pool: Pool;
-  spaces: string;
+  importPlaces: ImportPlaces;
   feed: Feed;
   hurry: AbortController;
   textBytes: number;
@@ -390,8 +394,8 @@ class OpenSwitchboard implements Switchboard {
 
   async importRegistry(text: string, options: ImportOptions = {}): Promise<ImportView> {
     if (this.#state !== "running") throw draining();
-    const { ledger, spaces, manager } = this.#parts;
-    const { view, contacts } = await storage(importRegistry(text, options, { ledger, spaces }));
+    const { importPlaces, manager } = this.#parts;
+    const { view, contacts } = await storage(importRegistry(text, options, importPlaces));
     for (const [chatId, contact] of contacts) manager.contactChanged(chatId, contact);
     return view;
   }

@@ -136,6 +136,8 @@ export interface ImportView {
   conversations: number;
   /** Chats that had a session id for which no transcript was found: they begin anew. */
   unproven: string[];
+  /** Chats that have another conversation here, and keep it. */
+  kept: string[];
   /** New chats whose session name was taken, or was no safe name. */
   renamed: Array<{ chatId: string; from: string; to: string }>;
 }

@@ -8,8 +8,8 @@ import { ApiError } from "./errors.ts";
 import { type Face, failures, given, json, readFailures, writeFailures } from "./route.ts";
 import { importSchema, registrySchema } from "./schemas.ts";
 
-/** Room for some 250,000 contacts. */
-const maxImportBytes = 64 * 1024 * 1024;
+/** Room for some 100,000 contacts, which keep the ledger busy for some seconds; more come in several files. */
+const maxImportBytes = 32 * 1024 * 1024;
 
 const many = z.union([z.string(), z.array(z.string())]).transform((value) => [value].flat());
 

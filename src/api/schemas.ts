@@ -226,6 +226,7 @@ export const importSchema = z
     unproven: z.array(z.string()).meta({
       description: "Chats that had a session id for which no transcript was found: they begin anew",
     }),
+    kept: z.array(z.string()).meta({ description: "Chats that have another conversation here, and keep it" }),
     renamed: z.array(z.object({ chatId: z.string(), from: z.string(), to: z.string() })),
   })
   .meta({ id: "Import" });

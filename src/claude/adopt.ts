@@ -1,27 +1,31 @@
 /**
  * Conversations from another host's Claude config folder. They are copied: what that host has stays as it is, and each
- * copy stands alone in a space. A link is not followed into a space, for it could lead out of it again.
+ * copy stands alone in a space. What lies beside a transcript is taken only where it is a plain file: a link could lead
+ * out of the space again.
  */
 
 import { createReadStream } from "node:fs";
-import { copyFile, mkdir, readdir, stat } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Space } from "./claude.ts";
 import { isConversation } from "./transcript.ts";
 
-/** The transcripts of a config folder by their SDK session ids; of several of one id the one that was written last. */
+/**
+ * The transcripts of a config folder by their SDK session ids; of several of one id the one that was written last.
+ * What cannot be read or is no file is passed over. Rejects when there is no such folder.
+ */
 export async function transcriptsIn(configFolder: string): Promise<Map<string, string>> {
   const projects = join(configFolder, "projects");
   const found = new Map<string, { file: string; writtenAt: number }>();
-  for (const folder of await readdir(projects, { withFileTypes: true })) {
-    if (!folder.isDirectory()) continue;
-    for (const name of await readdir(join(projects, folder.name))) {
+  for (const project of await readdir(projects)) {
+    for (const name of await readdir(join(projects, project)).catch(() => [])) {
       if (!name.endsWith(".jsonl")) continue;
-      const file = join(projects, folder.name, name);
-      const { mtimeMs: writtenAt } = await stat(file);
+      const file = join(projects, project, name);
+      const stats = await stat(file).catch(() => null);
+      if (stats?.isFile() !== true) continue;
       const id = basename(name, ".jsonl");
-      if (writtenAt >= (found.get(id)?.writtenAt ?? 0)) found.set(id, { file, writtenAt });
+      if (stats.mtimeMs >= (found.get(id)?.writtenAt ?? 0)) found.set(id, { file, writtenAt: stats.mtimeMs });
     }
   }
   return new Map([...found].map(([id, { file }]) => [id, file]));
@@ -35,7 +39,7 @@ export async function adoptTranscript(file: string, space: Space): Promise<boole
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const beside = file.slice(0, -".jsonl".length);
   await copyTree(beside, join(folder, basename(beside)));
-  await copyFile(file, join(folder, basename(file)));
+  await copyPlain(file, join(folder, basename(file)));
   return true;
 }
 
@@ -57,6 +61,12 @@ async function copyTree(from: string, to: string): Promise<void> {
   for (const entry of entries) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)];
     if (entry.isDirectory()) await copyTree(source, target);
-    else if (entry.isFile()) await copyFile(source, target);
+    else if (entry.isFile()) await copyPlain(source, target);
   }
+}
+
+/** A copy keeps the mode, and the session must be able to write on. */
+async function copyPlain(from: string, to: string): Promise<void> {
+  await copyFile(from, to);
+  await chmod(to, 0o600);
 }

@@ -46,8 +46,12 @@ export async function takenUuids(file: string): Promise<Set<string>> {
   return taken;
 }
 
-/** Whether a line is something that was said, as opposed to what the CLI notes for itself. */
+/**
+ * Whether a line is something that was said in the conversation itself. As strict as the CLI, which resumes no transcript
+ * without such a line: it looks for the type as it writes it, without a blank, and leaves out what subagents said (measured).
+ */
 export function isConversation(line: string): boolean {
+  if (!/"type":"(?:user|assistant)"/.test(line) || line.includes('"isSidechain":true')) return false;
   return entriesIn(line).some(
     ({ type, uuid }) => (type === "user" || type === "assistant") && uuid !== undefined,
   );

@@ -48,7 +48,7 @@ export const line = z
   });
 
 /** An id as a channel gives it. */
-const idSchema = z
+export const idSchema = z
   .string()
   .min(1)
   .max(256)

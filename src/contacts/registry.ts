@@ -6,9 +6,10 @@
  * - A time without a zone is local, as other hosts write it; we write UTC, to the millisecond.
  */
 
+import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { SwitchboardError } from "../errors.ts";
-import { chatIdSchema, isWithin, line, maxDepth, tierSchema } from "./inbound.ts";
+import { chatIdSchema, idSchema, isWithin, line, maxDepth, tierSchema } from "./inbound.ts";
 import { isSessionName, sessionNameBase } from "./names.ts";
 import { admitted } from "./tiers.ts";
 
@@ -64,7 +65,7 @@ const entrySchema = z.looseObject({
   session_name: z.string(),
   contact_name: z.literal("").or(line).nullish(),
   tier: tierSchema.nullish(),
-  session_id: z.string().max(256).nullish(),
+  session_id: z.literal("").or(idSchema).nullish(),
   created_at: time,
   last_message_time: time,
   group: z.boolean().nullish(),
@@ -72,20 +73,38 @@ const entrySchema = z.looseObject({
 
 const ownKeys = new Set(Object.keys(entrySchema.shape));
 
+/** Entries that are read before others of this thread may go on. */
+const bite = 500;
+
 /**
- * Reads a whole file. Throws `invalid_registry` with the line, the key and what is wrong with it, or, for a tier that
- * does not exist here, `unknown_tier`.
+ * Reads a whole file, in bites. Throws `invalid_registry` with the line, the key and what is wrong with it, or, for a tier
+ * that does not exist here, `unknown_tier`.
  */
-export function parseRegistry(text: string, tiers: TierMap = {}): ReadEntry[] {
+export async function parseRegistry(text: string, tiers: TierMap = {}): Promise<ReadEntry[]> {
   for (const [from, to] of Object.entries(tiers)) checkTierMap(from, to);
-  const lines = linesOfKeys(text);
   const registry = parseObject(text);
-  return Object.entries(registry).map(([chatId, value]) => {
+  const lines = linesOfKeys(text);
+  const entries: ReadEntry[] = [];
+  const sessions = new Map<string, string>();
+  for (const [chatId, value] of Object.entries(registry)) {
+    if (entries.length % bite === 0) await setImmediate();
     const at = lines.get(chatId) ?? 1;
     const id = chatIdSchema.safeParse(chatId);
     if (!id.success) throw problem(id.error, shown(chatId), at);
-    return entryOf(chatId, value, tiers, at);
-  });
+    const entry = entryOf(chatId, value, tiers, at);
+    entries.push(entry);
+    if (entry.sessionId === null) continue;
+    const other = sessions.get(entry.sessionId);
+    if (other !== undefined) {
+      throw invalid(
+        `${shown(chatId)}.session_id`,
+        `is that of ${shown(other)} too; a conversation is one chat's`,
+        at,
+      );
+    }
+    sessions.set(entry.sessionId, chatId);
+  }
+  return entries;
 }
 
 function entryOf(chatId: string, value: unknown, tiers: TierMap, at: number): ReadEntry {
@@ -149,7 +168,7 @@ function isoOrNull(ms: number | null): string | null {
   return ms === null ? null : new Date(ms).toISOString();
 }
 
-/** In ms since the Unix epoch; null for what is no time, the 30th of February included. */
+/** In ms since the Unix epoch; null for what is no time from 1900 to 9999, the 30th of February included. */
 function timeOf(text: string): number | null {
   const [, year, month, day, hour, minute, second = "0", fraction = "", zone = ""] = isoTime.exec(text) ?? [];
   if (year === undefined) return null;
@@ -165,14 +184,19 @@ function timeOf(text: string): number | null {
   ] as const;
   // What is out of range rolls over into the next month, day or hour: then it is not what was written.
   const utc = new Date(Date.UTC(...parts));
-  if (Number(year) < 100 || utc.getUTCMonth() !== parts[1] || utc.getUTCDate() !== parts[2]) return null;
+  if (utc.getUTCMonth() !== parts[1] || utc.getUTCDate() !== parts[2]) return null;
   if (utc.getUTCHours() !== parts[3] || utc.getUTCMinutes() !== parts[4] || utc.getUTCSeconds() !== parts[5])
     return null;
-  if (zone === "") return new Date(...parts).getTime();
-  if (zone.toUpperCase() === "Z") return utc.getTime();
+  if (zone === "") return within(new Date(...parts).getTime());
+  if (zone.toUpperCase() === "Z") return within(utc.getTime());
   const [hours, minutes] = [Number(zone.slice(1, 3)), Number(zone.slice(-2))];
   if (hours > 23 || minutes > 59) return null;
-  return utc.getTime() - (zone.startsWith("-") ? -1 : 1) * (hours * 60 + minutes) * 60_000;
+  return within(utc.getTime() - (zone.startsWith("-") ? -1 : 1) * (hours * 60 + minutes) * 60_000);
+}
+
+/** Years of four digits that a message could be of: others could not be written as they are read. */
+function within(ms: number): number | null {
+  return ms >= Date.UTC(1900, 0) && ms < Date.UTC(10_000, 0) ? ms : null;
 }
 
 function parseObject(text: string): Record<string, unknown> {
@@ -203,37 +227,56 @@ function reasonOf(error: unknown, text: string): string {
 }
 
 /**
- * The line of each chat id. `JSON.parse` would keep the last of two equal keys without a word, so both are told apart
- * here. The text may be no JSON at all: then what is found is of no use, and `JSON.parse` says why.
+ * The line of each chat id in a text that is JSON. `JSON.parse` would keep the last of two equal keys without a word, so
+ * equal chat ids are told apart here, and equal keys of a chat.
  */
 function linesOfKeys(text: string): Map<string, number> {
   const lines = new Map<string, number>();
+  let ofChat = new Set<string>();
   let line = 1;
   let depth = 0;
-  for (const { 0: token } of text.matchAll(/"(?:[^"\\\n]|\\.)*"(?:\s*:)?|[{}[\]\n]/g)) {
-    if (token === "{" || token === "[") depth += 1;
-    else if (token === "}" || token === "]") depth -= 1;
-    else if (token !== "\n" && depth === 1 && token.endsWith(":")) noteKey(lines, token, line);
-    if (token.includes("\n")) line += token.split("\n").length - 1;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at];
+    if (char === "\n") line++;
+    else if (char === "{" || char === "[") depth++;
+    else if (char === "}" || char === "]") depth--;
+    else if (char === '"') {
+      const end = endOfString(text, at);
+      if (depth <= 2 && isKey(text, end)) {
+        const key = keyOf(text.slice(at, end));
+        const first = lines.get(key);
+        if (depth === 1 && first !== undefined)
+          throw invalid(shown(key), `stands in the file twice, first in line ${first}`, line);
+        if (depth === 2 && ofChat.has(key)) throw invalid(shown(key), "stands in one chat twice", line);
+        if (depth === 1) {
+          lines.set(key, line);
+          ofChat = new Set();
+        } else ofChat.add(key);
+      }
+      at = end - 1;
+    }
   }
   return lines;
 }
 
-function noteKey(lines: Map<string, number>, token: string, line: number): void {
-  const key = keyOf(token.slice(0, token.lastIndexOf('"') + 1));
-  if (key === null) return;
-  const first = lines.get(key);
-  if (first !== undefined)
-    throw invalid(shown(key), `stands in the file twice, first in line ${first}`, line);
-  lines.set(key, line);
+/** Behind the quote that ends the string which begins at `start`. */
+function endOfString(text: string, start: number): number {
+  for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    let before = at;
+    while (text[before - 1] === "\\") before--;
+    if ((at - before) % 2 === 0) return at + 1;
+  }
+  return text.length;
 }
 
-function keyOf(json: string): string | null {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return null;
-  }
+function isKey(text: string, end: number): boolean {
+  let at = end;
+  while (/\s/.test(text[at] ?? "")) at++;
+  return text[at] === ":";
+}
+
+function keyOf(json: string): string {
+  return json.includes("\\") ? JSON.parse(json) : json.slice(1, -1);
 }
 
 function checkTierMap(from: string, to: string): void {

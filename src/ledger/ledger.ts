@@ -356,8 +356,12 @@ export interface ImportedChat {
   did: "new" | "changed" | "unchanged";
   contact: Contact;
   sessionName: string;
-  /** Whether the given session is the chat's own now. */
-  tookSession: boolean;
+  /**
+   * What became of the given session: it is the chat's (`taken`, also an unproven one that was so before), it is the
+   * conversation that the chat has here (`known`), or the chat has another and keeps that (`kept`).
+   * Null when none was given.
+   */
+  session: "taken" | "known" | "kept" | null;
 }
 
 /** Every method rejects with a {@link LedgerError} and only with that. */

@@ -1,3 +1,4 @@
+export { type ImportPlaces, sweepImports } from "./import-spaces.ts";
 export { Manager, type ManagerOptions } from "./manager.ts";
 export { Pool } from "./pool.ts";
 export { type ImportOptions, importRegistry, registryOf } from "./registry.ts";

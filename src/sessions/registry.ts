@@ -1,19 +1,21 @@
 /**
  * Chats that come from another host, and ours for another one. An import is all or nothing: the transcripts are copied
  * into spaces that nobody knows yet, then one transaction of the ledger makes them sessions; what it does not take is
- * removed again. A crash in between leaves folders without an owner, and no chat changed.
+ * removed again, after a crash at the next start.
  */
 
-import { randomUUID } from "node:crypto";
-import { rm } from "node:fs/promises";
-import { dirname } from "node:path";
-import { adoptTranscript, openSpace, spaceOf, transcriptsIn } from "../claude/index.ts";
+import { setImmediate } from "node:timers/promises";
+import { adoptTranscript, openSpace, type Space, transcriptsIn } from "../claude/index.ts";
 import { parseRegistry, type ReadEntry, type RegistryEntry, type TierMap } from "../contacts/registry.ts";
 import { SwitchboardError } from "../errors.ts";
 import type { ChatImport, Contact, ImportedChat, Ledger } from "../ledger/index.ts";
 import type { ImportView } from "../views.ts";
+import { type ImportPlaces, ImportSpaces, isUuid } from "./import-spaces.ts";
 
 const pageSize = 1000;
+
+/** Chats that are looked at before others of this thread may go on. */
+const bite = 500;
 
 /** Everything that the ledger knows of the chats and another host could use, in order of chat id. */
 export async function* registryOf(ledger: Ledger): AsyncGenerator<RegistryEntry, void, void> {
@@ -40,40 +42,41 @@ export interface Imported {
   contacts: Array<[chatId: string, contact: Contact]>;
 }
 
-/** Errors: `invalid_registry`, `unknown_tier`, `invalid_request` (no such folder), and the ledger's. */
+/** Errors: `invalid_registry`, `unknown_tier`, `invalid_request` (what is named cannot be read), and the ledger's. */
 export async function importRegistry(
   text: string,
   { mapTier, transcripts }: ImportOptions,
-  { ledger, spaces }: { ledger: Ledger; spaces: string },
+  places: ImportPlaces,
 ): Promise<Imported> {
-  const entries = parseRegistry(text, mapTier);
+  const entries = await parseRegistry(text, mapTier);
   const files = transcripts === undefined ? new Map<string, string>() : await indexOf(transcripts);
-  const made: string[] = [];
-  let taken = new Set<string>();
+  const made = await ImportSpaces.begin(places);
+  let taken: string[] = [];
   try {
     const imports: ChatImport[] = [];
     for (const entry of entries) {
-      const session = await sessionOf(entry, files, { ledger, spaces, made });
-      imports.push({ ...entry, session });
+      if (imports.length % bite === 0) await setImmediate();
+      imports.push({ ...entry, session: await sessionOf(entry, files, places, made) });
     }
-    const chats = await ledger.importChats(imports);
-    const tookSession = new Set(chats.flatMap((chat) => (chat.tookSession ? [chat.chatId] : [])));
-    const kept = imports.filter(({ chatId }) => tookSession.has(chatId));
-    taken = new Set(kept.flatMap(({ session }) => (session?.kind === "proven" ? [session.id] : [])));
-    const count = (did: ImportedChat["did"]) => chats.filter((chat) => chat.did === did).length;
+    const chats = await places.ledger.importChats(imports);
+    const pairs = chats.map((chat, at) => ({ chat, given: imports[at]?.session ?? null }));
+    taken = pairs.flatMap(({ chat, given }) =>
+      chat.session === "taken" && given?.kind === "proven" ? [given.id] : [],
+    );
     return {
       view: {
-        new: count("new"),
-        changed: count("changed"),
-        unchanged: count("unchanged"),
-        conversations: taken.size,
-        unproven: kept.flatMap(({ chatId, session }) => (session?.kind === "unproven" ? [chatId] : [])),
+        ...counts(chats),
+        conversations: taken.length,
+        unproven: pairs.flatMap(({ chat, given }) =>
+          chat.session === "taken" && given?.kind === "unproven" ? [chat.chatId] : [],
+        ),
+        kept: chats.flatMap(({ chatId, session }) => (session === "kept" ? [chatId] : [])),
         renamed: renamed(entries, chats),
       },
       contacts: chats.map(({ chatId, contact }) => [chatId, contact]),
     };
   } finally {
-    for (const id of made) if (!taken.has(id)) await removeSpace(spaces, id);
+    await made.close(taken);
   }
 }
 
@@ -94,17 +97,22 @@ async function indexOf(folder: string): Promise<Map<string, string>> {
 async function sessionOf(
   { chatId, sessionId }: ReadEntry,
   files: ReadonlyMap<string, string>,
-  { ledger, spaces, made }: { ledger: Ledger; spaces: string; made: string[] },
+  { ledger, spaces }: ImportPlaces,
+  made: ImportSpaces,
 ): Promise<ChatImport["session"]> {
   if (sessionId === null) return null;
   const file = isUuid(sessionId) ? files.get(sessionId) : undefined;
   if (file === undefined) return { kind: "unproven", sessionId };
   const known = await ledger.chat(chatId);
   if (known !== null && known.session !== null) return { kind: "unproven", sessionId };
-  const id = randomUUID();
-  made.push(id);
-  const adopted = await adoptTranscript(file, await openSpace(spaces, id));
+  const id = await made.add(chatId);
+  const adopted = await adopt(file, await openSpace(spaces, id));
   return adopted ? { kind: "proven", id, sdkSessionId: sessionId } : { kind: "unproven", sessionId };
+}
+
+function counts(chats: readonly ImportedChat[]): Pick<ImportView, "new" | "changed" | "unchanged"> {
+  const count = (did: ImportedChat["did"]) => chats.filter((chat) => chat.did === did).length;
+  return { new: count("new"), changed: count("changed"), unchanged: count("unchanged") };
 }
 
 function renamed(entries: readonly ReadEntry[], chats: readonly ImportedChat[]): ImportView["renamed"] {
@@ -115,11 +123,15 @@ function renamed(entries: readonly ReadEntry[], chats: readonly ImportedChat[]):
   });
 }
 
-async function removeSpace(spaces: string, id: string): Promise<void> {
-  await rm(dirname(spaceOf(spaces, id).work), { recursive: true, force: true });
-}
-
-/** As Claude Code names its sessions; anything else names no transcript. */
-function isUuid(text: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+async function adopt(file: string, space: Space): Promise<boolean> {
+  try {
+    return await adoptTranscript(file, space);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SwitchboardError("invalid_request", `transcripts: ${file} cannot be copied: ${reason}`, {
+      field: "transcripts",
+      hint: "Nothing was imported. Make it readable, or move it away to leave this conversation behind.",
+      cause: error,
+    });
+  }
 }

@@ -3,6 +3,7 @@
  * as such hosts use it: the real Claude Code process with a config folder of its own, in a working directory of its own.
  */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -43,6 +44,12 @@ async function exported(): Promise<string> {
   return text;
 }
 
+/** The id of the space that the chat's link leads to. */
+async function spaceOf(chatId: string): Promise<string | undefined> {
+  await rig.ask(chatId, "hello");
+  return (await rig.workFolder(chatId)).split("/").at(-2);
+}
+
 const spaces = () => readdirSync(join(rig.home, "spaces"));
 
 test("a chat goes on with the conversation that it had elsewhere, and leaves the one there as it was", async () => {
@@ -63,6 +70,7 @@ test("a chat goes on with the conversation that it had elsewhere, and leaves the
     unchanged: 0,
     conversations: 1,
     unproven: [],
+    kept: [],
     renamed: [],
   });
   assert.equal(await rig.sessionId("telegram:1"), sessionId);
@@ -114,6 +122,66 @@ test("a session id without a transcript is kept, and the chat begins anew and sa
   assert.equal((await rig.chat("+15551234567")).createdAt, created);
 });
 
+test("what lies about among the conversations hinders nobody, and what is wanted but unreadable is named", async () => {
+  const sessionId = await saysElsewhere("flo", "I like gin");
+  const folder = join(configFolder, "projects", "odd");
+  mkdirSync(folder, { recursive: true });
+  const odd = (name: string) => join(folder, `${name}.jsonl`);
+  const [dangling, directory, pipe, aside] = ["d", "e", "f", "a"].map(
+    (char) => `${char.repeat(8)}-2222-4333-8444-555555555555`,
+  ) as [string, string, string, string];
+  symlinkSync("/nowhere", odd(dangling));
+  mkdirSync(odd(directory));
+  execFileSync("mkfifo", [odd(pipe)]);
+  // Claude Code resumes neither what only a subagent said nor lines that it has not written.
+  const line = { type: "user", uuid: aside, message: { role: "user", content: "hi" } };
+  writeFileSync(
+    odd(aside),
+    `${JSON.stringify({ ...line, isSidechain: true })}\n${JSON.stringify(line, null, 1).replaceAll("\n", "")}\n`,
+  );
+  const before = spaces().length;
+  const registry = {
+    flo: entry("flo", sessionId),
+    dangling: entry("x", dangling),
+    directory: entry("x", directory),
+  };
+  const all = { ...registry, pipe: entry("x", pipe), aside: entry("x", aside) };
+  const done = await rig.switchboard.importRegistry(JSON.stringify(all), { transcripts: configFolder });
+  assert.deepEqual([done.conversations, done.unproven], [1, ["dangling", "directory", "pipe", "aside"]]);
+  assert.equal(spaces().length, before + 1);
+  assert.match(await rig.ask("flo", "What did I say?"), /"I like gin"/);
+
+  const again = JSON.stringify(all);
+  const { unchanged, unproven } = await rig.switchboard.importRegistry(again);
+  assert.deepEqual([unchanged, unproven], [5, ["dangling", "directory", "pipe", "aside"]]);
+});
+
+test("what an import made that a crash cut is gone at the next start, and what it finished is not", async () => {
+  const sessionId = await saysElsewhere("gus", "I like mead");
+  await rig.switchboard.importRegistry(JSON.stringify({ gus: entry("gus", sessionId) }), {
+    transcripts: configFolder,
+  });
+  const finished = spaces().at(-1) ?? assert.fail();
+  const cut = "33333333-2222-4333-8444-555555555555";
+  mkdirSync(join(rig.home, "spaces", cut, "claude"), { recursive: true });
+  const before = spaces();
+  const notes = [
+    ...before.map((id) => JSON.stringify({ id, chatId: "gus" })).filter((note) => note.includes(cut)),
+    JSON.stringify({ id: (await spaceOf("gus")) ?? assert.fail(), chatId: "gus" }),
+    '{"id": "4444',
+  ];
+  await rig.close();
+  writeFileSync(join(rig.home, "imports", "cut"), notes.join("\n"));
+  await rig.open();
+  assert.deepEqual(
+    spaces(),
+    before.filter((id) => id !== cut),
+  );
+  assert.ok(spaces().includes(finished));
+  assert.deepEqual(readdirSync(join(rig.home, "imports")), []);
+  assert.match(await rig.ask("gus", "What did I say?"), /"I like mead"/);
+});
+
 test("what is not understood changes nothing, neither in the ledger nor on disk", async () => {
   const sessionId = await saysElsewhere("eve", "I like rum");
   const before = [await exported(), spaces()];
@@ -121,8 +189,8 @@ test("what is not understood changes nothing, neither in the ledger nor on disk"
   for (const [bad, code, options] of [
     [entry("x", null, { tier: "wife" }), "unknown_tier", {}],
     [entry("x", null, { contact_name: 7 }), "invalid_registry", {}],
-    [good, "unknown_tier", { mapTier: { wife: "queen" } }],
-    [good, "invalid_request", { transcripts: join(rig.folder, "nowhere") }],
+    [entry("x", null), "unknown_tier", { mapTier: { wife: "queen" } }],
+    [entry("x", null), "invalid_request", { transcripts: join(rig.folder, "nowhere") }],
   ] as const) {
     const registry = JSON.stringify({ eve: good, bad });
     await assert.rejects(
@@ -139,7 +207,7 @@ test("a chat that has a conversation here keeps it, and takes the contact, at on
   const [sessionId, before] = [await rig.sessionId("ben"), spaces().length];
   const registry = JSON.stringify({ ben: entry("benjamin", theirs, { contact_name: "Benjamin" }) });
   const done = await rig.switchboard.importRegistry(registry, { transcripts: configFolder });
-  assert.deepEqual([done.changed, done.conversations, done.unproven], [1, 0, []]);
+  assert.deepEqual([done.changed, done.conversations, done.unproven, done.kept], [1, 0, [], ["ben"]]);
   assert.equal(spaces().length, before);
   assert.deepEqual([await rig.sessionId("ben"), (await rig.chat("ben")).sessionName], [sessionId, "ben"]);
   assert.match(await rig.ask("ben", "What did I say?"), /"I like coffee"/);

@@ -1,6 +1,6 @@
 /** Chats and what comes to their door: contacts, session names, accepted messages. None of it needs a lease. */
 
-import type { Claim, Contact, ContactPatch, Inbound, Message } from "../ledger.ts";
+import type { Claim, Contact, ContactPatch, Inbound, Message, PortableChat } from "../ledger.ts";
 import type { Database } from "./database.ts";
 import { appendEvent, appendMessageEvent } from "./events.ts";
 import { beginTry } from "./messages.ts";
@@ -83,15 +83,7 @@ export function storeContact(
   ];
   if (changed.length === 0) return false;
   if (known === null) {
-    db.insert("chats", {
-      chat_id: chatId,
-      name,
-      tier,
-      is_group: Number(group),
-      session_name: freeSessionName(db, sessionNameBase),
-      created_at: at,
-      active_at: at,
-    });
+    insertChat(db, { chatId, contact, sessionName: sessionNameBase, createdAt: at });
   } else {
     db.run(
       "UPDATE chats SET name = ?, tier = ?, is_group = ? WHERE chat_id = ?",
@@ -105,11 +97,36 @@ export function storeContact(
   return true;
 }
 
+/** Under the name that is wanted, or the first free one like it. */
+export function insertChat(
+  db: Database,
+  {
+    chatId,
+    contact: { name, tier, group },
+    sessionName,
+    createdAt,
+    lastMessageAt = null,
+  }: Pick<PortableChat, "chatId" | "contact" | "sessionName" | "createdAt"> & {
+    lastMessageAt?: number | null;
+  },
+): void {
+  db.insert("chats", {
+    chat_id: chatId,
+    name,
+    tier,
+    is_group: Number(group),
+    session_name: freeSessionName(db, sessionName),
+    last_message_at: lastMessageAt,
+    created_at: createdAt,
+    active_at: lastMessageAt ?? createdAt,
+  });
+}
+
 /**
  * `base`, or the first free one of `base-2`, `base-3`… The counter goes past names that were given for another base
  * (a contact called "John 2") once, so that the millionth of one name costs what the second did.
  */
-export function freeSessionName(db: Database, base: string): string {
+function freeSessionName(db: Database, base: string): string {
   let name = base;
   while (db.get("SELECT 1 FROM chats WHERE session_name = ?", name) !== undefined) {
     const { last } = db.one<{ last: number }>(

@@ -137,7 +137,7 @@ export function turnMembers(db: Database, turn: number): string[] {
 /** The last row of the page before: a page stays cheap however far in it is. */
 function parseCursor(cursor: string | undefined): [activeAt: number, chatId: string] {
   if (cursor === undefined) return [Number.MAX_SAFE_INTEGER, ""];
-  const [, activeAt, chatId] = /^(\d{1,15}) (.+)$/su.exec(cursor) ?? [];
+  const [, activeAt, chatId] = /^(-?\d{1,15}) (.+)$/su.exec(cursor) ?? [];
   if (activeAt === undefined || chatId === undefined) {
     throw new LedgerError("invalid", `"${cursor}" is no cursor of a page of chats.`);
   }

@@ -29,6 +29,9 @@ import { createStore, takeOver } from "./store.ts";
 /** How often a database that another program holds is tried again, in ms. */
 const retryMs = 20;
 
+/** Events that are told at once. */
+const newsPage = 1000;
+
 interface Waiting {
   call: Call;
   /** How long it may wait for another program, on the monotonic clock. */
@@ -71,7 +74,12 @@ class LedgerWorker {
 
   run(): void {
     const written = this.#write();
-    const events = written.length > 0 ? this.#news() : [];
+    let events = written.length > 0 ? this.#news() : [];
+    // An import tells of very many: the main thread takes them in bites, and does other things in between.
+    while (events.length === newsPage) {
+      post(this.#port, { type: "batch", answers: [], events });
+      events = this.#news();
+    }
     const answers = [...written, ...this.#read()];
     if (answers.length > 0) post(this.#port, { type: "batch", answers, events });
 
@@ -161,7 +169,7 @@ class LedgerWorker {
   /** Read back rather than kept from writing, so that listeners get exactly what `changes` gives. */
   #news(): LedgerEvent[] {
     try {
-      const events = readEvents(this.#db, this.#told, -1, undefined);
+      const events = readEvents(this.#db, this.#told, newsPage, undefined);
       this.#told = events.at(-1)?.seq ?? this.#told;
       return events;
     } catch {

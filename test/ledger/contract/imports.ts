@@ -27,7 +27,7 @@ export function importsPromises(promise: PromiseTest): void {
         did: "new",
         contact: { name: "Ann", tier: "family", group: false },
         sessionName: "ann",
-        tookSession: false,
+        session: null,
       });
       const { createdAt, lastMessageAt, contact, session, sessionName } =
         (await ledger.chat("a")) ?? assert.fail();
@@ -58,10 +58,24 @@ export function importsPromises(promise: PromiseTest): void {
     assert.deepEqual(await allEvents(ledger), []);
   });
 
+  promise(
+    "each of very many imported chats is told once and in order, to whoever listens",
+    async (ledger) => {
+      const heard: number[] = [];
+      ledger.onCommit((events) => heard.push(...events.map(({ seq }) => seq)));
+      await ledger.importChats(Array.from({ length: 2500 }, (_, n) => chat(`chat ${n}`)));
+      await ledger.lastSeq();
+      assert.deepEqual(
+        heard,
+        Array.from({ length: 2500 }, (_, n) => n + 1),
+      );
+    },
+  );
+
   promise("a proven session is the chat's own from then on", async (ledger) => {
     const session = { kind: "proven", id: randomUUID(), sdkSessionId: randomUUID() } as const;
     const [imported] = await ledger.importChats([chat("a", { session })]);
-    assert.equal(imported?.tookSession, true);
+    assert.equal(imported?.session, "taken");
     const known = await ledger.chat("a");
     assert.deepEqual([known?.session?.id, known?.session?.sdkSessionId], [session.id, session.sdkSessionId]);
     assert.equal(known?.unprovenSessionId, null);
@@ -91,7 +105,7 @@ export function importsPromises(promise: PromiseTest): void {
     const before = (await ledger.chat("a")) ?? assert.fail();
     const theirs = { kind: "proven", id: randomUUID(), sdkSessionId: randomUUID() } as const;
     const [imported] = await ledger.importChats([chat("a", { session: theirs })]);
-    assert.deepEqual([imported?.did, imported?.tookSession], ["changed", false]);
+    assert.deepEqual([imported?.did, imported?.session], ["changed", "kept"]);
     const after = (await ledger.chat("a")) ?? assert.fail();
     assert.deepEqual({ ...after, contact: null }, { ...before, contact: null });
     assert.equal(after.session?.id, session.id);
@@ -107,10 +121,10 @@ export function importsPromises(promise: PromiseTest): void {
     const before = [await ledger.portableChats("", 10), await ledger.lastSeq()];
     const again = await ledger.importChats(chats);
     assert.deepEqual(
-      again.map(({ did, tookSession }) => [did, tookSession]),
+      again.map(({ did, session }) => [did, session]),
       [
-        ["unchanged", false],
-        ["unchanged", false],
+        ["unchanged", "taken"],
+        ["unchanged", "known"],
       ],
     );
     assert.deepEqual([await ledger.portableChats("", 10), await ledger.lastSeq()], before);
