@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { admitted } from "../src/contacts/tiers.ts";
 import { type Ledger, openSqliteLedger } from "../src/ledger/index.ts";
-import { drive, type Throughput } from "./callers.ts";
+import { drive, type Throughput, takeTurns } from "./callers.ts";
 import { startAcceptingDaemon } from "./daemon.ts";
 import { openPlainSqlite, type PlainSqlite } from "./plain.ts";
 import { compared, type Row, rateRow } from "./report.ts";
@@ -73,21 +73,10 @@ export async function measureAccepts({ rounds, sliceMs }: AcceptsPlan, run: Run)
     ];
   });
 
-  const contenders = [...rivals, ...ours].map((contender) => ({ ...contender, slices: [] as Throughput[] }));
-  for (let round = 0; round <= rounds; round++) {
-    run.say(`durable accepts: round ${round} of ${rounds}${round === 0 ? " (warm-up)" : ""}`);
-    for (const { slice, slices } of contenders) {
-      run.signal.throwIfAborted();
-      const throughput = await slice();
-      if (round > 0) slices.push(throughput);
-    }
-  }
-
-  const rows = contenders.map(({ measure, name, messages, slices }) => {
-    const samples = slices.flatMap((slice) => slice.samples);
-    const seconds = slices.reduce((sum, slice) => sum + slice.seconds, 0);
-    return rateRow(measure, name, samples, (samples.length * messages) / seconds);
-  });
+  const turns = await takeTurns("durable accepts", [...rivals, ...ours], rounds, run);
+  const rows = turns.map(({ contender: { measure, name, messages }, samples, seconds }) =>
+    rateRow(measure, name, samples, (samples.length * messages) / seconds),
+  );
   const [single, batched, ...accepting] = rows;
   if (single === undefined || batched === undefined) throw new Error("plain SQLite was not measured");
   return [

@@ -28,13 +28,11 @@ export class Connection {
 
   /** Resolves with the answer's status when all of it has come. `headers`: one a line, in ASCII; so is `body`. */
   post(path: string, headers: string, body: string): Promise<number> {
-    return new Promise((resolve, reject) => {
-      if (this.#socket.destroyed) return reject(new Error("the connection is closed"));
-      this.#waiting = { resolve, reject };
-      this.#socket.write(
-        `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n${headers}content-length: ${body.length}\r\n\r\n${body}`,
-      );
-    });
+    return this.#ask(`POST ${path}`, `${headers}content-length: ${body.length}\r\n`, body);
+  }
+
+  get(path: string, headers: string): Promise<number> {
+    return this.#ask(`GET ${path}`, headers, "");
   }
 
   /** The server ends connections that nobody has used for some seconds. */
@@ -45,6 +43,14 @@ export class Connection {
   close(): void {
     this.#waiting = null;
     this.#socket.destroy();
+  }
+
+  #ask(what: string, headers: string, body: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) return reject(new Error("the connection is closed"));
+      this.#waiting = { resolve, reject };
+      this.#socket.write(`${what} HTTP/1.1\r\nhost: 127.0.0.1\r\n${headers}\r\n${body}`);
+    });
   }
 
   #answer(): void {

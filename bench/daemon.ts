@@ -41,6 +41,8 @@ export async function startAcceptingDaemon(
 ): Promise<AcceptingDaemon> {
   const model = await openModel("hangs");
   closing.defer(() => model.close());
+  mkdirSync(home);
+  writeFileSync(join(home, "switchboard.toml"), config);
   const daemon = spawnDaemon(home, model.url);
   closing.defer(() => daemon.end());
   const { url, token } = await orAbort(daemon.started, signal);
@@ -87,16 +89,16 @@ export async function startAcceptingDaemon(
   };
 }
 
-interface Started {
-  url: string;
-  token: string;
+export interface DaemonProcess {
+  started: Promise<{ url: string; token: string }>;
+  end(): Promise<void>;
 }
 
-function spawnDaemon(home: string, modelUrl: string): { started: Promise<Started>; end(): Promise<void> } {
-  mkdirSync(home);
-  writeFileSync(join(home, "switchboard.toml"), config);
+/** As `start` starts it, on a home that is there; without `modelUrl` on the offline model. */
+export function spawnDaemon(home: string, modelUrl?: string): DaemonProcess {
+  const upstream = modelUrl === undefined ? {} : { ANTHROPIC_BASE_URL: modelUrl };
   const child = spawn(process.execPath, [main, "start", "--json", "--home", home, "--port", "0"], {
-    env: { PATH: process.env.PATH, HOME: home, ANTHROPIC_BASE_URL: modelUrl },
+    env: { PATH: process.env.PATH, HOME: home, ...upstream },
     stdio: ["ignore", "pipe", "ignore"],
   });
   const exit = once(child, "exit");

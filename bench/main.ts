@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: what Switchboard costs, beside what a host has without it, in one run on the offline model.
- * Prints one Markdown table. What is measured, and how, stands in docs/performance.md.
+ * `npm run bench`: what Switchboard costs, in one run on the offline model, and nothing of it left behind. Two benches:
+ * beside what a host has without it, and with a large past beside a small one. Prints Markdown tables.
+ * What is measured, and how, stands in docs/performance.md.
  */
 
 import { mkdtempSync, realpathSync } from "node:fs";
@@ -8,44 +9,74 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type AcceptsPlan, measureAccepts } from "./accepts.ts";
-import { type LatencyCounts, measureLatency } from "./latency.ts";
+import { measureAccepts } from "./accepts.ts";
+import { measureLatency } from "./latency.ts";
 import { describeMachine } from "./machine.ts";
 import { markdown, type Row } from "./report.ts";
 import type { Run } from "./run.ts";
+import { measureScale } from "./scale.ts";
 
-const usage = `npm run bench -- [options]
+const usage = `npm run bench -- [options]          beside the bare Agent SDK and plain SQLite
+npm run bench -- scale [options]    with many chats and messages beside few
 
   --live N      messages to a live session (200)
   --resumed N   messages to a resumed session (30)
   --new N       messages to a new session (30)
   --rounds N    turns of each contender for durable accepts (3)
   --slice MS    how long each of these turns is, in ms (1000)
+
+of scale:
+  --chats N     chats of the home with many chats (1000000)
+  --messages N  messages of the home with a long past (10000000); needs 2.4 kB of disk for each
+  --rounds N    turns of each home (10)
+  --slice MS    how long each turn is, in ms (500)
+
+of both:
   --quick       a smoke run of some seconds; its numbers mean nothing
   --dir PATH    where the run's temporary folder is made (${tmpdir()}); should be on the disk that the ledger will be on
-  --json        JSON instead of the table
+  --json        JSON instead of the tables
   --help`;
 
+/** Whole numbers by option: how large a bench is. */
+type Counts<Name extends string> = Readonly<Record<Name, number>>;
+
+interface Bench<Name extends string = never> {
+  full: Counts<Name>;
+  quick: Counts<Name>;
+  measure(counts: Counts<Name>, run: Run): Promise<Row[]>;
+}
+
+const beside: Bench<"live" | "resumed" | "new" | "rounds" | "slice"> = {
+  full: { live: 200, resumed: 30, new: 30, rounds: 3, slice: 1000 },
+  quick: { live: 3, resumed: 1, new: 1, rounds: 1, slice: 50 },
+  measure: async ({ rounds, slice, ...latency }, run) => [
+    ...(await measureLatency(latency, run)),
+    ...(await measureAccepts({ rounds, sliceMs: slice }, run)),
+  ],
+};
+
+const scale: Bench<"chats" | "messages" | "rounds" | "slice"> = {
+  full: { chats: 1_000_000, messages: 10_000_000, rounds: 10, slice: 500 },
+  quick: { chats: 10_000, messages: 10_000, rounds: 1, slice: 20 },
+  measure: ({ slice, ...plan }, run) => measureScale({ ...plan, sliceMs: slice }, run),
+};
+
 interface Plan {
-  latency: LatencyCounts;
-  accepts: AcceptsPlan;
+  measure(run: Run): Promise<Row[]>;
   dir: string;
   json: boolean;
 }
 
-const full = { live: 200, resumed: 30, new: 30, rounds: 3, slice: 1000 };
-const quick = { live: 3, resumed: 1, new: 1, rounds: 1, slice: 50 };
-
 function planOf(args: string[]): Plan | null {
-  const number = { type: "string" } as const;
+  return args[0] === "scale" ? planFor(scale, args.slice(1)) : planFor(beside, args);
+}
+
+function planFor<Name extends string>(bench: Bench<Name>, args: string[]): Plan | null {
+  const names = Object.keys(bench.full) as Name[];
   const { values } = parseArgs({
     args,
     options: {
-      live: number,
-      resumed: number,
-      new: number,
-      rounds: number,
-      slice: number,
+      ...Object.fromEntries(names.map((name) => [name, { type: "string" } as const])),
       quick: { type: "boolean", default: false },
       dir: { type: "string", default: tmpdir() },
       json: { type: "boolean", default: false },
@@ -53,23 +84,21 @@ function planOf(args: string[]): Plan | null {
     },
   });
   if (values.help) return null;
-  const count = (name: keyof typeof full): number => {
-    const given = values[name];
-    if (given === undefined) return (values.quick ? quick : full)[name];
-    if (!/^[1-9]\d{0,6}$/.test(given)) throw new Error(`--${name} must be a whole number from 1: ${given}`);
-    return Number(given);
+  const given: Readonly<Record<string, unknown>> = values;
+  const count = (name: Name): number => {
+    const text = given[name];
+    if (text === undefined) return (values.quick ? bench.quick : bench.full)[name];
+    if (!/^[1-9]\d{0,7}$/.test(String(text)))
+      throw new Error(`--${name} must be a whole number from 1 to 99999999: ${text}`);
+    return Number(text);
   };
-  return {
-    latency: { live: count("live"), resumed: count("resumed"), new: count("new") },
-    accepts: { rounds: count("rounds"), sliceMs: count("slice") },
-    dir: values.dir,
-    json: values.json,
-  };
+  const counts = Object.fromEntries(names.map((name) => [name, count(name)])) as Counts<Name>;
+  return { measure: (run) => bench.measure(counts, run), dir: values.dir, json: values.json };
 }
 
 /** Runs the plan in a folder of its own, which is gone at the end. */
-async function measure(
-  { latency, accepts, dir }: Plan,
+async function carryOut(
+  { measure, dir }: Plan,
   signal: AbortSignal,
 ): Promise<{ machine: string; rows: Row[] }> {
   const parent = realpathSync(dir);
@@ -77,10 +106,7 @@ async function measure(
   try {
     const machine = describeMachine(parent);
     const run: Run = { folder, signal, say: (text) => console.error(text) };
-    return {
-      machine,
-      rows: [...(await measureLatency(latency, run)), ...(await measureAccepts(accepts, run))],
-    };
+    return { machine, rows: await measure(run) };
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
@@ -95,7 +121,7 @@ try {
   if (plan === null) {
     console.log(usage);
   } else {
-    const { machine, rows } = await measure(plan, ending.signal);
+    const { machine, rows } = await carryOut(plan, ending.signal);
     console.log(plan.json ? JSON.stringify({ machine, rows }, null, 2) : `${machine}\n\n${markdown(rows)}`);
   }
 } catch (error) {

@@ -1,13 +1,17 @@
 /** What a run has found, as rows of one table. */
 
-import { type Timings, timingsOf } from "./statistics.ts";
+import { type Summary, summaryOf } from "./statistics.ts";
 
 export interface Row {
   measure: string;
   contender: string;
-  timings: Timings;
+  /** Of what was measured. */
+  unit: "ms" | "MiB";
+  summary: Summary;
   /** Null where the time of one is what is asked for. */
   perSecond: number | null;
+  /** What one took of the CPU; null where that is not told. */
+  cpuMs: number | null;
   /** Against other rows, by `perSecond` or, where that is null, by the median. */
   comparisons: Comparison[];
 }
@@ -22,7 +26,15 @@ export interface Comparison {
 
 /** Samples of durations in ms. */
 export function latencyRow(measure: string, contender: string, samples: readonly number[]): Row {
-  return { measure, contender, timings: timingsOf(samples), perSecond: null, comparisons: [] };
+  return {
+    measure,
+    contender,
+    unit: "ms",
+    summary: summaryOf(samples),
+    perSecond: null,
+    cpuMs: null,
+    comparisons: [],
+  };
 }
 
 export function rateRow(
@@ -31,11 +43,16 @@ export function rateRow(
   samples: readonly number[],
   perSecond: number,
 ): Row {
-  return { measure, contender, timings: timingsOf(samples), perSecond, comparisons: [] };
+  return { ...latencyRow(measure, contender, samples), perSecond };
+}
+
+/** Samples of memory in MiB. */
+export function memoryRow(measure: string, contender: string, samples: readonly number[]): Row {
+  return { ...latencyRow(measure, contender, samples), unit: "MiB" };
 }
 
 export function compared(row: Row, rivals: Readonly<Record<string, Row>>): Row {
-  const number = ({ perSecond, timings }: Row) => perSecond ?? timings.medianMs;
+  const number = ({ perSecond, summary }: Row) => perSecond ?? summary.median;
   const comparisons = Object.entries(rivals).map(([to, rival]) => ({
     to,
     ratio: number(row) / number(rival),
@@ -44,31 +61,64 @@ export function compared(row: Row, rivals: Readonly<Record<string, Row>>): Row {
   return { ...row, comparisons };
 }
 
-const columns = ["measure", "contender", "n", "median ms", "p99 ms", "per second", "against"];
-
+/** A table for each unit; of columns, those that some row fills. */
 export function markdown(rows: readonly Row[]): string {
-  const cells = rows.map(({ measure, contender, timings, perSecond, comparisons }, at) => [
-    measure === rows[at - 1]?.measure ? "" : measure,
-    contender,
-    String(timings.n),
-    digits(timings.medianMs),
-    digits(timings.p99Ms),
-    perSecond === null ? "" : String(Math.round(perSecond)),
-    comparisons
-      .map(({ to, ratio, difference }) => {
-        const times = `${ratio.toFixed(2)} × ${to}`;
-        return perSecond === null
-          ? `${times} (${difference < 0 ? "−" : "+"}${digits(Math.abs(difference))} ms)`
-          : times;
-      })
-      .join(", "),
-  ]);
-  const line = (row: readonly string[]) => `| ${row.join(" | ")} |`;
-  return [line(columns), "|---|---|--:|--:|--:|--:|---|", ...cells.map(line)].join("\n");
+  const byUnit = Map.groupBy(rows, ({ unit }) => unit);
+  return [...byUnit].map(([unit, ofUnit]) => table(unit, ofUnit)).join("\n\n");
+}
+
+interface Column {
+  title: string;
+  isNumber: boolean;
+  cell(row: Row, above: Row | undefined): string;
+}
+
+function columnsOf(unit: string): Column[] {
+  return [
+    {
+      title: "measure",
+      isNumber: false,
+      cell: ({ measure }, above) => (measure === above?.measure ? "" : measure),
+    },
+    { title: "contender", isNumber: false, cell: ({ contender }) => contender },
+    { title: "n", isNumber: true, cell: ({ summary }) => String(summary.n) },
+    { title: `median ${unit}`, isNumber: true, cell: ({ summary }) => digits(summary.median) },
+    { title: `p99 ${unit}`, isNumber: true, cell: ({ summary }) => digits(summary.p99) },
+    { title: "CPU ms", isNumber: true, cell: ({ cpuMs }) => (cpuMs === null ? "" : digits(cpuMs)) },
+    {
+      title: "per second",
+      isNumber: true,
+      cell: ({ perSecond }) => (perSecond === null ? "" : String(Math.round(perSecond))),
+    },
+    { title: "against", isNumber: false, cell: against },
+  ];
+}
+
+function table(unit: string, rows: readonly Row[]): string {
+  const columns = columnsOf(unit)
+    .map(({ cell, ...column }) => ({ ...column, cells: rows.map((row, at) => cell(row, rows[at - 1])) }))
+    .filter(({ cells }) => cells.some((cell) => cell !== ""));
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [
+    line(columns.map(({ title }) => title)),
+    `|${columns.map(({ isNumber }) => (isNumber ? "--:" : "---")).join("|")}|`,
+    ...rows.map((_, at) => line(columns.map(({ cells }) => cells[at] ?? ""))),
+  ].join("\n");
+}
+
+function against({ comparisons, perSecond, unit }: Row): string {
+  return comparisons
+    .map(({ to, ratio, difference }) => {
+      const times = `${ratio.toFixed(2)} × ${to}`;
+      return perSecond === null
+        ? `${times} (${difference < 0 ? "−" : "+"}${digits(Math.abs(difference))} ${unit})`
+        : times;
+    })
+    .join(", ");
 }
 
 /** Three significant digits, without an exponent. */
-function digits(ms: number): string {
-  const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.max(ms, 0.001))));
-  return ms.toFixed(Math.min(decimals, 3));
+function digits(number: number): string {
+  const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.max(number, 0.001))));
+  return number.toFixed(Math.min(decimals, 3));
 }

@@ -111,6 +111,9 @@ export function openDatabase({ path, maxBytes, busyMs }: Required<SqliteOptions>
     db.exec("PRAGMA foreign_keys = ON");
     // What a savepoint remembers, not what is stored: a file for it costs more than the rows (measured).
     db.exec("PRAGMA temp_store = MEMORY");
+    // KiB. With SQLite's own 2 MB a list of 100 among a million chats reads 600 pages anew at each call, and takes half
+    // as long again. The price: accepts of 64 callers are 5 to 8 % fewer where there are few chats (both measured).
+    db.exec("PRAGMA cache_size = -8192");
     // A log that grew while someone held a long read does not stay large.
     db.exec(`PRAGMA journal_size_limit = ${64 * 1024 * 1024}`);
     if (maxBytes !== Number.POSITIVE_INFINITY) {
