@@ -32,7 +32,13 @@ export async function chat(client: Client, chatId: string, options: ChatOptions)
     ...(isInteractive && { output: process.stdout, prompt: "> " }),
   });
   // Its failure ends the conversation wherever it stands, and is thrown at the end.
-  following.catch(() => lines.close());
+  let isLost = false;
+  let goOn = () => {};
+  following.catch(() => {
+    isLost = true;
+    lines.close();
+    goOn();
+  });
   let isStopping = false;
   lines.on("SIGINT", () => {
     if (conversation.isIdle || isStopping) return lines.close();
@@ -86,10 +92,9 @@ export async function chat(client: Client, chatId: string, options: ChatOptions)
       conversation.forget(id);
       throw error instanceof CliError ? named(error) : error;
     }
-    if (isInteractive || conversation.isIdle) return;
-    const ended = new Promise<void>((resolve) => {
-      conversation.onIdle = resolve;
+    if (isInteractive || conversation.isIdle || isLost) return;
+    await new Promise<void>((resolve) => {
+      goOn = conversation.onIdle = resolve;
     });
-    await Promise.race([ended, following]);
   }
 }

@@ -3,18 +3,27 @@
 import { CliError } from "./exit.ts";
 
 export interface Endpoint {
-  /** Without a slash at the end. */
-  url: string;
-  token: string | undefined;
+  /** Without a slash at the end. Read for each request: a daemon that comes back may have another. */
+  readonly url: string;
+  readonly token: string | undefined;
+  /** Whether the home names it: then it runs on this machine and sees our files. Default: false. */
+  readonly isLocal?: boolean;
 }
 
 export class Client {
-  readonly url: string;
+  readonly isLocal: boolean;
+  readonly #endpoint: Endpoint;
   readonly #token: string | undefined;
 
-  constructor({ url, token }: Endpoint) {
-    this.url = url;
-    this.#token = token;
+  constructor(endpoint: Endpoint) {
+    this.isLocal = endpoint.isLocal ?? false;
+    this.#endpoint = endpoint;
+    this.#token = endpoint.token;
+  }
+
+  /** Where the daemon is by now. */
+  get url(): string {
+    return this.#endpoint.url;
   }
 
   /** `T` is what the API's document promises for the path; the daemon is built with the same types. */
@@ -57,8 +66,9 @@ export class Client {
       signal?: AbortSignal | undefined;
     } = {},
   ): Promise<Response> {
+    const { url } = this;
     try {
-      return await fetch(this.url + path, {
+      return await fetch(url + path, {
         method,
         headers: {
           ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
@@ -71,7 +81,7 @@ export class Client {
         ...(more.signal !== undefined && { signal: more.signal }),
       });
     } catch (error) {
-      throw unreachable(this.url, error);
+      throw unreachable(url, error);
     }
   }
 

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { Client } from "./client.ts";
+import { Client, type Endpoint } from "./client.ts";
 import { CliError } from "./exit.ts";
 
 export interface GlobalOptions {
@@ -47,15 +47,25 @@ export function homeOf(command: Command): string {
 }
 
 export function connect(command: Command): Client {
-  const { url, token = inHome(command, "token") } = command.optsWithGlobals<GlobalOptions>();
-  return new Client({ url: url === undefined ? found(command) : address(url), token });
-}
-
-function found(command: Command): string {
-  const { host, port } = command.optsWithGlobals<GlobalOptions>();
+  const { url, host, port, token = inHome(command, "token") } = command.optsWithGlobals<GlobalOptions>();
+  if (url !== undefined) return new Client({ url: address(url), token });
   const named = ["host", "port"].some((key) => command.getOptionValueSourceWithGlobals(key) === "cli");
   const written = named ? undefined : inHome(command, "url");
-  return written ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  if (written !== undefined) return new Client(ofHome(command, written, token));
+  return new Client({ url: `http://${host.includes(":") ? `[${host}]` : host}:${port}`, token });
+}
+
+/** While the daemon is away its last address stays: at the default one another home's daemon may answer. */
+function ofHome(command: Command, written: string, token: string | undefined): Endpoint {
+  let last = written;
+  return {
+    get url() {
+      last = inHome(command, "url") ?? last;
+      return last;
+    },
+    token,
+    isLocal: true,
+  };
 }
 
 function address(url: string): string {

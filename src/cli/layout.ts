@@ -44,23 +44,34 @@ export function wrap(text: string, columns: number): string[] {
     .flatMap((line) => (columns === Number.POSITIVE_INFINITY ? line : wrapLine(line, columns)));
 }
 
+/** One pass, whatever the line holds: others write it. Blanks are dropped where the line is broken, and at its end. */
 function wrapLine(line: string, columns: number): string[] {
+  const text = line.trimEnd();
   const lines: string[] = [];
-  let current = "";
-  for (const [word] of line.matchAll(/\s*\S+/gu)) {
-    if (width(current + word) <= columns) {
-      current += word;
-      continue;
+  let start = 0;
+  /** Columns since `start`. */
+  let taken = 0;
+  /** Where the last word of this line ended that another one may follow. */
+  let end: number | null = null;
+  let word = { start: 0, columns: 0 };
+  let isInWord = false;
+  for (const { segment, index } of segments.segment(text)) {
+    const isBlank = segment.trim() === "";
+    if (isBlank && isInWord) end = index;
+    if (!isBlank && !isInWord) word = { start: index, columns: 0 };
+    isInWord = !isBlank;
+    const more = widthOfSegment(segment);
+    // Blanks behind a word only count when the next word is there.
+    if (taken + more > columns && (isInWord || end === null)) {
+      lines.push(text.slice(start, end ?? index));
+      start = end === null ? index : word.start;
+      taken = end === null ? 0 : word.columns;
+      end = null;
     }
-    if (current !== "") lines.push(current);
-    let rest = current === "" ? word : word.trimStart();
-    for (let start = head(rest, columns); start !== rest; start = head(rest, columns)) {
-      lines.push(start);
-      rest = rest.slice(start.length);
-    }
-    current = rest;
+    taken += more;
+    word.columns += more;
   }
-  return [...lines, current];
+  return [...lines, text.slice(start)];
 }
 
 export interface Column {
@@ -89,7 +100,10 @@ export function table(
   room: number,
 ): string[] {
   const lines = [columns.map(({ title }): Cell => ({ text: title })), ...rows];
-  const natural = columns.map((_, at) => Math.max(...lines.map((line) => width(line[at]?.text ?? ""))));
+  // Not spread into a call: there may be more rows than it takes arguments.
+  const natural = columns.map((_, at) =>
+    lines.reduce((widest, line) => Math.max(widest, width(line[at]?.text ?? "")), 0),
+  );
   const shown = columnsFor(columns, natural, room);
   const widths = widthsFor(columns, natural, shown, room);
   return lines.map((line) =>

@@ -109,8 +109,11 @@ function program(): Command {
     .command("import")
     .argument("<file>", "- reads it from stdin")
     .description("take contacts over from a sessions.json, all of them or none")
-    .option("--map-tier <theirs=ours...>", "what a tier of the file is called here")
-    .option("--transcripts <folder>", "their Claude config folder (default: ~/.claude if it is there)")
+    .option("--map-tier <theirs=ours>", "what a tier of the file is called here, once for each", collected)
+    .option(
+      "--transcripts <folder>",
+      "their Claude config folder, on the daemon's machine (default: ~/.claude if it is there and the home names the daemon)",
+    )
     .option("--no-transcripts", "leave their conversations behind")
     .action((file: string, _, command: Command) =>
       importRegistry(connect(command), file, command.optsWithGlobals()),
@@ -148,6 +151,11 @@ function contactOptions(command: Command): Command {
     .option("--name <name>", "the contact's name")
     .addOption(new Option("--tier <tier>", "what the contact may").choices(tiers))
     .option("--group", "several people speak in this chat");
+}
+
+/** All values of an option that may be given again. */
+function collected(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }
 
 function seconds(text: string): number {

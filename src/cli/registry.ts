@@ -2,10 +2,10 @@
 
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { createWriteStream, existsSync } from "node:fs";
-import { readFile, rename, rm } from "node:fs/promises";
+import { existsSync, rmSync } from "node:fs";
+import { open, readFile, readlink, realpath, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { finished } from "node:stream/promises";
 import type { ImportView } from "../views.ts";
@@ -16,7 +16,7 @@ import { printJson, printLine } from "./print.ts";
 /** Chats that are named one by one; the rest are counted. */
 const namedAtMost = 10;
 
-/** To stdout without a file. A file is written beside its place first: an earlier export outlives one that breaks off. */
+/** To stdout without a file. */
 export async function exportRegistry(
   client: Client,
   file: string | undefined,
@@ -25,19 +25,55 @@ export async function exportRegistry(
   const response = await client.body("/v1/registry");
   if (file === undefined) return await write(response, process.stdout);
   const path = resolve(file);
-  const beside = `${path}.${randomUUID()}`;
   try {
-    const stream = createWriteStream(beside, { mode: 0o600, flags: "wx" });
-    await write(response, stream);
-    stream.end();
-    await finished(stream);
-    await rename(beside, path);
+    const there = await stat(path).catch(() => null);
+    if (there === null || there.isFile()) await replace(response, await placeOf(path));
+    else await writeFile(response, path, "w");
   } catch (error) {
-    await rm(beside, { force: true });
     throw error instanceof CliError ? error : new CliError("failed", `${path}: ${reasonOf(error)}`);
   }
   if (json === true) printJson({ did: "exported", file: path });
   else printLine(`exported to ${path}`);
+}
+
+/** Where a file is or will be: a link stays one, and what it leads to is written. */
+async function placeOf(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+    const link = await readlink(path).catch(() => null);
+    return link === null ? path : await placeOf(resolve(dirname(path), link));
+  }
+}
+
+/** Written beside its place first: an earlier export outlives one that breaks off, by a signal too. */
+async function replace(response: Response, path: string): Promise<void> {
+  const beside = `${path}.${randomUUID()}`;
+  const giveUp = (signal: NodeJS.Signals) => {
+    rmSync(beside, { force: true });
+    // Nobody listens any more: it ends the process as it would have.
+    process.kill(process.pid, signal);
+  };
+  for (const signal of endings) process.once(signal, giveUp);
+  try {
+    await writeFile(response, beside, "wx");
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  } finally {
+    for (const signal of endings) process.off(signal, giveUp);
+  }
+}
+
+const endings = ["SIGINT", "SIGTERM"] as const;
+
+async function writeFile(response: Response, path: string, flags: "w" | "wx"): Promise<void> {
+  const stream = (await open(path, flags, 0o600)).createWriteStream();
+  await write(response, stream);
+  stream.end();
+  await finished(stream);
 }
 
 async function write(response: Response, target: NodeJS.WritableStream): Promise<void> {
@@ -61,12 +97,13 @@ export async function importRegistry(client: Client, file: string, options: Impo
   const text = file === "-" ? Buffer.from(await buffer(process.stdin)) : await read(file);
   const query = new URLSearchParams();
   for (const pair of options.mapTier ?? []) query.append("mapTier", pair);
-  const transcripts = options.transcripts ?? usualFolder();
+  const transcripts = options.transcripts ?? (client.isLocal ? usualFolder() : false);
   if (transcripts) query.set("transcripts", resolve(transcripts));
   const imported = await client.send<ImportView>(`/v1/registry?${query}`, text);
   if (options.json === true) return printJson(imported);
   printLine(`${imported.new} chats new, ${imported.changed} changed, ${imported.unchanged} as they were`);
   printLine(`${imported.conversations} conversations came with them`);
+  printNames("kept the conversation that they have here", imported.kept);
   printNames("begin anew, for no transcript of their session was found", imported.unproven);
   printNames(
     "have another session name",
@@ -82,7 +119,7 @@ async function read(file: string): Promise<Buffer<ArrayBuffer>> {
   }
 }
 
-/** Where the hosts that people come from keep their conversations, if it is there. */
+/** Where the hosts that people come from keep their conversations, if it is there; a daemon elsewhere cannot see it. */
 function usualFolder(): string | undefined {
   const folder = process.env.CLAUDE_CONFIG_DIR || join(homedir(), ".claude");
   return existsSync(join(folder, "projects")) ? folder : undefined;
@@ -92,6 +129,10 @@ function printNames(what: string, names: string[]): void {
   if (names.length === 0) return;
   const more = names.length > namedAtMost ? `, and ${names.length - namedAtMost} more` : "";
   printLine(`${names.length} ${what}: ${names.slice(0, namedAtMost).join(", ")}${more}`);
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 function reasonOf(error: unknown): string {

@@ -51,14 +51,18 @@ export async function sessions(client: Client, options: SessionsOptions): Promis
   if (list.next !== null) printLine(`… and more: --limit ${options.limit * 10}`);
 }
 
-export async function listOf(client: Client, { limit, state }: SessionsOptions): Promise<ChatList> {
+export async function listOf(
+  client: Client,
+  { limit, state }: SessionsOptions,
+  signal?: AbortSignal,
+): Promise<ChatList> {
   const chats: ChatView[] = [];
   let next: string | null = null;
   do {
     const query = new URLSearchParams({ limit: String(Math.min(pageSize, limit - chats.length)) });
     if (state !== undefined) query.set("state", state);
     if (next !== null) query.set("after", next);
-    const page = await client.get<ChatList>(`/v1/chats?${query}`);
+    const page = await client.get<ChatList>(`/v1/chats?${query}`, signal);
     chats.push(...page.chats);
     next = page.next;
   } while (next !== null && chats.length < limit);

@@ -1,6 +1,7 @@
 /**
  * What has been told of a chat's messages and replies. A page of history and the events since the stream was opened
- * overlap: each thing is told once, and never as it was before it was told.
+ * overlap: each thing is told once, and never as it was before it was told. The page, what is open and the last that
+ * have ended are remembered: it may go on for months.
  */
 
 import type { EventView, HistoryEntry, MessageView, ReplyView } from "../views.ts";
@@ -10,6 +11,8 @@ export type News = "new" | "changed" | "old";
 
 export class Told {
   readonly #progress = new Map<string, number>();
+  /** Ids of what has ended by events, the oldest first: events come in order, once each. */
+  readonly #ended: string[] = [];
 
   entry(entry: HistoryEntry): News {
     return entry.type === "message" ? this.message(entry) : this.reply(entry);
@@ -18,9 +21,9 @@ export class Told {
   event(event: EventView): News {
     switch (event.type) {
       case "message":
-        return this.message(event.message);
+        return this.#forgetOldest(event.message.id, this.message(event.message));
       case "reply":
-        return this.reply(event.reply);
+        return this.#forgetOldest(event.reply.id, this.reply(event.reply));
       default:
         // No page tells of these.
         return "new";
@@ -35,6 +38,13 @@ export class Told {
     return this.#take(id, status === "pending" ? 0 : status === "sending" ? 1 : ended);
   }
 
+  #forgetOldest(id: string, news: News): News {
+    if (news !== "old" && this.#progress.get(id) === ended) this.#ended.push(id);
+    const oldest = this.#ended.length > endedAtMost ? this.#ended.shift() : undefined;
+    if (oldest !== undefined) this.#progress.delete(oldest);
+    return news;
+  }
+
   #take(id: string, progress: number): News {
     const known = this.#progress.get(id);
     if (known !== undefined && progress <= known) return "old";
@@ -42,6 +52,9 @@ export class Told {
     return known === undefined ? "new" : "changed";
   }
 }
+
+/** Far more than an end and what may still be said of it lie apart. */
+const endedAtMost = 1000;
 
 /** Nothing comes after it. Before it, a message's tries only grow: queued 0, sent 1, queued again 1, sent 2 … */
 const ended = Number.POSITIVE_INFINITY;

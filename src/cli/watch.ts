@@ -30,19 +30,21 @@ export async function watch(client: Client, options: SessionsOptions): Promise<v
   const leave = interrupted();
   const isTerminal = process.stdout.isTTY && options.json !== true;
   const bell = new Bell();
-  const following = listen(client, bell, leave);
-  // Its failure is thrown by the race below.
+  // What goes on is told of the end, never raced with it: a race with what is pending keeps what has won.
+  const over = new AbortController();
+  over.signal.addEventListener("abort", () => bell.ring());
+  const following = listen(client, bell, leave).finally(() => over.abort());
   following.catch(() => {});
   const tick = isTerminal ? setInterval(() => bell.ring(), tickMs) : undefined;
   const face = isTerminal ? fullScreen() : lines(options.json === true);
   try {
-    while (!leave.aborted) {
+    while (!over.signal.aborted) {
       face.show(last);
-      await delay(pauseMs, undefined, { signal: leave }).catch(() => {});
-      await Promise.race([bell.rung(), following]);
-      const next = look(client, options).catch((error) => stale(last, error));
-      last = (await Promise.race([next, following])) ?? last;
+      await delay(pauseMs, undefined, { signal: over.signal }).catch(() => {});
+      await bell.rung();
+      last = await look(client, options, over.signal).catch((error) => stale(last, error));
     }
+    await following;
   } finally {
     face.close();
     clearInterval(tick);
@@ -55,8 +57,11 @@ async function listen(client: Client, bell: Bell, signal: AbortSignal): Promise<
   for await (const _ of follow(client, "/v1/events?text=false", { signal, opened })) bell.ring();
 }
 
-async function look(client: Client, options: SessionsOptions): Promise<Look> {
-  const [list, host] = await Promise.all([listOf(client, options), client.get<HostView>("/v1/host")]);
+async function look(client: Client, options: SessionsOptions, signal?: AbortSignal): Promise<Look> {
+  const [list, host] = await Promise.all([
+    listOf(client, options, signal),
+    client.get<HostView>("/v1/host", signal),
+  ]);
   return { list, host, at: Date.now(), stale: false };
 }
 

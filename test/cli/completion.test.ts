@@ -122,6 +122,21 @@ describe("completion", () => {
     assert.match(stderr, /^switchboard: .*bash, zsh, fish/);
   });
 
+  it("offers no chat id that would be taken for an option, except behind --", async () => {
+    const switchboard = new MemorySwitchboard();
+    for (const id of ["-x dash", "alice"]) await switchboard.receive(id, { text: "Hello" });
+    const face = await serve(switchboard);
+    try {
+      const line = ["--url", face.url, "--token", token, "show"];
+      const offered = async (...words: string[]) =>
+        (await run(["complete", "zsh", "--", ...line, ...words])).stdout.trim().split("\n").slice(1).sort();
+      assert.deepEqual(await offered(""), ["alice"]);
+      assert.deepEqual(await offered("--", ""), ["-x dash", "alice"]);
+    } finally {
+      await face.end();
+    }
+  });
+
   it("answers though nothing is where it looks", async () => {
     const { code, stdout, stderr } = await run(["complete", "zsh", "--", "--port", "99999", "show", ""]);
     assert.deepEqual([code, stdout, stderr], [0, "words\n", ""]);

@@ -44,6 +44,11 @@ describe("a table", () => {
     assert.equal(new Set(at).size, 1);
   });
 
+  it("takes any number of rows", () => {
+    const many = Array.from({ length: 200_000 }, () => [{ text: "a" }]);
+    assert.equal(table([{ title: "CHAT" }], many, 80).length, 200_001);
+  });
+
   it("paints a cell when it has its width", () => {
     const paint = (text: string) => `<${text}>`;
     const [, row] = table(
@@ -82,8 +87,27 @@ describe("wrapped text", () => {
     assert.deepEqual(wrap("  - an item", 8), ["  - an", "item"]);
   });
 
-  it("takes a long line without a blank in no time", () => {
-    assert.equal(wrap("x".repeat(200_000), 10).length, 20_000);
+  it("takes what somebody sends to hold it up in no time", () => {
+    assert.equal(wrap("x".repeat(1_000_000), 10).length, 100_000);
+    assert.deepEqual(wrap(`word${" ".repeat(1_000_000)}`, 60), ["word"]);
+    assert.deepEqual(wrap(" ".repeat(1_000_000), 60), [""]);
+    assert.deepEqual(wrap(`one${" ".repeat(1_000_000)}two`, 60), ["one", "two"]);
+    const marked = `e${"\u0301".repeat(1_000_000)}`;
+    assert.deepEqual(wrap(`${marked} ${"a ".repeat(29)}`, 60), [`${marked}${" a".repeat(29)}`]);
+  });
+
+  it("is broken as a reader of the rules would break it", () => {
+    for (const [text, lines] of [
+      ["a long-word", ["a", "long-wo", "rd"]],
+      ["longerword ab cd", ["longerw", "ord ab", "cd"]],
+      ["          x y", ["       ", "   x y"]],
+      ["ab  cd   ef", ["ab  cd", "ef"]],
+      ["abc def", ["abc def"]],
+      ["ab 家族 c", ["ab 家族", "c"]],
+      ["abcd 家族", ["abcd", "家族"]],
+    ] as const) {
+      assert.deepEqual(wrap(text, 7), lines);
+    }
   });
 });
 

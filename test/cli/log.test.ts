@@ -82,6 +82,33 @@ describe("log", () => {
       ['You said: "Three"', "Four", 'You said: "Four".'],
     );
   });
+
+  it("goes on at another address when the daemon of the home returns there", async () => {
+    const following = start(["--home", home, "log", "alice", "--follow", "--limit", "1"]);
+    try {
+      await eventually("the page is there", () => lastWords(following.output.stdout)?.length === 1);
+      const { url } = daemon;
+      await daemon.end("SIGTERM");
+      // Somebody else's by then.
+      const taken = createServer((request) => request.destroy());
+      taken.listen(Number(new URL(url).port), "127.0.0.1");
+      try {
+        daemon = await startDaemon(home);
+      } finally {
+        taken.close();
+      }
+      await cli("send", "alice", "Five", "--wait");
+      await eventually(
+        "what was said there",
+        () => following.output.stdout.includes("Five") || following.output.stderr !== "",
+        45_000,
+      );
+      assert.equal(following.output.stderr, "");
+      assert.notEqual(daemon.url, url);
+    } finally {
+      await following.end("SIGINT");
+    }
+  });
 });
 
 describe("log --follow", () => {

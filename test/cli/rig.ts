@@ -49,8 +49,8 @@ export interface Running {
 }
 
 /** `switchboard …args` that goes on until it is ended. */
-export function start(args: string[]): Running {
-  const child = begin(args, {});
+export function start(args: string[], env: Record<string, string> = {}): Running {
+  const child = begin(args, env);
   child.stdin?.end();
   const output = collect(child);
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));

@@ -24,6 +24,37 @@ describe("what has been told", () => {
     assert.equal(told.reply({ id: "r", status: "failed" }), "old");
   });
 
+  it("is remembered while it may go on, and only so long", () => {
+    const told = new Told();
+    const tell = (id: string, status: "queued" | "sent" | "answered") =>
+      told.event({
+        type: "message",
+        seq: 1,
+        at: "",
+        chatId: "c",
+        message: {
+          id,
+          externalId: null,
+          seq: 1,
+          text: "",
+          status,
+          ran: null,
+          tries: status === "queued" ? 0 : 1,
+          error: null,
+          replyId: null,
+        },
+      });
+    told.message({ id: "of the page", status: "answered", tries: 1 });
+    tell("open", "queued");
+    tell("first", "answered");
+    assert.equal(tell("first", "answered"), "old");
+    for (let n = 0; n < 5000; n++) tell(`m${n}`, "answered");
+    assert.equal(tell("open", "sent"), "changed");
+    assert.equal(tell("of the page", "answered"), "old");
+    assert.equal(tell("m4999", "answered"), "old");
+    assert.equal(tell("first", "answered"), "new");
+  });
+
   it("is told of everything that no page tells of", () => {
     const told = new Told();
     const event = { type: "notice", seq: 1, at: "", chatId: "c", code: "x", text: "y" } as const;

@@ -129,6 +129,23 @@ describe("sessions --watch", () => {
       assert.equal(await running.end("SIGINT"), 0);
     });
 
+    it("keeps no picture longer than it shows it", async (t) => {
+      await switchboard.receive("alice", { text: "Hello" });
+      const chat = await switchboard.chat("alice");
+      let looks = 0;
+      t.mock.method(switchboard, "chats", async () => {
+        looks++;
+        switchboard.append({ type: "notice", chatId: "alice", code: "x", text: "" });
+        const name = "x".repeat(16 * 2 ** 20);
+        return { chats: [{ ...chat, contact: { ...chat.contact, name } }], next: null };
+      });
+      running = start(["--json", ...args()], { NODE_OPTIONS: "--max-old-space-size=128" });
+      // Each is an eighth of what it may have.
+      await eventually("it has looked often", () => looks >= 14 || running.output.stderr !== "");
+      assert.equal(running.output.stderr, "");
+      assert.equal(await running.end("SIGINT"), 0);
+    });
+
     it("is a JSON snapshot a line for programs", async () => {
       running = start(["--json", ...args()]);
       const snapshots = () => running.output.stdout.trim().split("\n");

@@ -47,7 +47,9 @@ async function candidates(words: readonly string[], want: Wanted): Promise<Candi
     case "words":
       return want.words;
     case "chats":
-      return await chats(words).catch(() => []);
+      return (await chats(words).catch(() => [])).filter(
+        ({ value }) => want.mayBeginWithDash || !value.startsWith("-"),
+      );
     case "files":
     case "folders":
     case "nothing":

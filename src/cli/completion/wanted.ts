@@ -11,7 +11,8 @@ export interface Candidate {
 /** Chats are the daemon's to say, files and folders the shell's. */
 export type Wanted =
   | { kind: "words"; words: Candidate[] }
-  | { kind: "chats" }
+  /** `mayBeginWithDash`: behind `--`; elsewhere such a chat id would be taken for an option. */
+  | { kind: "chats"; mayBeginWithDash: boolean }
   | { kind: "files" }
   | { kind: "folders" }
   | { kind: "nothing" };
@@ -47,12 +48,12 @@ export function wanted(root: Command, before: readonly string[], current: string
     return { kind: "words", words: optionsOf(root, command) };
   }
   if (command === root) return operands === 0 ? { kind: "words", words: commandsOf(root) } : nothing;
-  return operandOf(root, command.registeredArguments[operands]);
+  return operandOf(root, command.registeredArguments[operands], onlyOperands);
 }
 
-function operandOf(root: Command, argument: Argument | undefined): Wanted {
+function operandOf(root: Command, argument: Argument | undefined, mayBeginWithDash: boolean): Wanted {
   if (argument?.argChoices) return { kind: "words", words: argument.argChoices.map(bare) };
-  if (argument?.name() === "chat") return { kind: "chats" };
+  if (argument?.name() === "chat") return { kind: "chats", mayBeginWithDash };
   if (argument?.name() === "file") return { kind: "files" };
   // That of `help`.
   if (argument?.name() === "command") return { kind: "words", words: commandsOf(root) };
