@@ -10,10 +10,17 @@ import { eventually } from "../support/eventually.ts";
 import { main, run } from "./rig.ts";
 import { skip as noTerminal, Terminal, tab } from "./terminal.ts";
 
+/** Shells as they start without anybody's settings, with a prompt by which one sees that they wait. */
 const shells = {
-  bash: { command: ["bash", "--norc", "--noprofile", "-i"], load: "source <(switchboard completion bash)" },
-  zsh: { command: ["zsh", "-f", "-i"], load: "source <(switchboard completion zsh)" },
-  fish: { command: ["fish", "--no-config", "-i"], load: "switchboard completion fish | source" },
+  bash: {
+    command: ["bash", "--norc", "--noprofile", "-i"],
+    load: "PS1='ready> '; source <(switchboard completion bash)",
+  },
+  zsh: { command: ["zsh", "-f", "-i"], load: "PS1='ready> '; source <(switchboard completion zsh)" },
+  fish: {
+    command: ["fish", "--no-config", "-i"],
+    load: "function fish_prompt; printf 'ready> '; end; switchboard completion fish | source",
+  },
 };
 
 for (const [name, { command, load }] of Object.entries(shells)) {
@@ -51,6 +58,7 @@ printf 'got'; printf '<%s>' "$@"; echo
       });
       terminal.type(`${load}; echo load''ed\r`);
       await eventually("the shell has read it", () => terminal.output().includes("loaded"));
+      await ready();
     });
     after(async () => {
       await terminal?.close();
@@ -61,6 +69,9 @@ printf 'got'; printf '<%s>' "$@"; echo
     const arrived = () => terminal.window().flatMap((each) => /^got(<.*>)$/.exec(each)?.[1] ?? []);
     const line = () => terminal.window().at(-1) ?? "";
 
+    /** What is typed while a command still runs is not always there afterwards. */
+    const ready = () => eventually("the shell waits", () => line().trimEnd().endsWith("ready>"));
+
     /** What the command gets when this is typed, Tab is pressed, and `shown` has appeared in the line. */
     async function completed(typed: string, shown: string): Promise<string | undefined> {
       terminal.type(typed + tab);
@@ -68,6 +79,7 @@ printf 'got'; printf '<%s>' "$@"; echo
       const before = arrived().length;
       terminal.type("\r");
       await eventually("the command has run", () => arrived().length > before);
+      await ready();
       return arrived().at(-1);
     }
     const url = () => `--url ${face.url}`;
@@ -104,6 +116,7 @@ printf 'got'; printf '<%s>' "$@"; echo
       await eventually("the option is there", () => line().includes("--wait"));
       assert.equal(existsSync(trap), false);
       terminal.type("\x03");
+      await ready();
     });
 
     it("offers nothing and says nothing when no daemon runs", async () => {

@@ -8,7 +8,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
 import { skip, startBrowser, type Visitor, visit } from "../support/browser.ts";
 import { eventually, within } from "../support/eventually.ts";
@@ -100,11 +100,21 @@ interface Running {
   kill(): Promise<void>;
 }
 
-/** `./switchboard start`, with an empty home and nothing of this process's environment but the path. */
+/**
+ * A stranger's environment: the machine's own path, without what npm puts before it for its scripts (its Node would
+ * not know the settings of the machine's npm), and the certificates that npm needs behind a company's proxy.
+ */
+function environment(home: string): Record<string, string> {
+  const { PATH = "", NODE_EXTRA_CA_CERTS } = process.env;
+  const path = PATH.split(delimiter).filter((folder) => !folder.includes("node_modules"));
+  return { PATH: path.join(delimiter), HOME: home, ...(NODE_EXTRA_CA_CERTS && { NODE_EXTRA_CA_CERTS }) };
+}
+
+/** `./switchboard start`, with an empty home. */
 function start(clone: string, home: string, port = "0"): Running {
   const child: ChildProcess = spawn("./switchboard", ["start", "--port", port], {
     cwd: clone,
-    env: { PATH: process.env.PATH ?? "", HOME: home },
+    env: environment(home),
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });

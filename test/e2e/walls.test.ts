@@ -54,9 +54,9 @@ test("its tools have no more", async () => {
   const { text } = toolResult(await rig.lastRequest("ada"));
   assert.match(text, /^HOME=/m);
   for (const secret of [process.env.HOST_SECRET, credential]) assert.ok(!text.includes(String(secret)));
-  // What the CLI and the shell set for a command, besides what they were given.
+  // What the CLI and the shell (zsh, where there is one) set for a command, besides what they were given.
   const own =
-    /^(CLAUDE\w*|CLAUDECODE|COREPACK_\w+|GIT_EDITOR|AI_AGENT|NoDefaultCurrentDirectoryInExePath|OLDPWD|PWD|SHLVL|_)$/;
+    /^(CLAUDE\w*|CLAUDECODE|COREPACK_\w+|GIT_EDITOR|AI_AGENT|LOGNAME|NoDefaultCurrentDirectoryInExePath|OLDPWD|PWD|SHLVL|_)$/;
   const names = text.split("\n").map((line) => line.split("=", 1)[0] ?? "");
   assert.deepEqual(
     names.filter((name) => !expected.includes(name) && !own.test(name)),

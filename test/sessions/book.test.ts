@@ -68,6 +68,7 @@ describe("a session's book", { timeout: 30_000 }, () => {
       name: chat.sessionName,
       contact: { name: "John", tier: "family", group: false },
       record: chat.session,
+      unprovenSessionId: null,
     });
   });
 

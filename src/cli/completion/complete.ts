@@ -8,8 +8,8 @@ import { replacement, split } from "./bash-words.ts";
 import type { Shell } from "./scripts.ts";
 import { type Candidate, type Wanted, wanted } from "./wanted.ts";
 
-/** ms that the daemon has: at a Tab somebody waits. */
-const patienceMs = 1000;
+/** ms that the daemon has: at a Tab somebody waits. One that does not run is known at once. */
+const patienceMs = 3000;
 /** The most recently active ones: no more come in one answer of the API. */
 const mostChats = 1000;
 
