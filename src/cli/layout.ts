@@ -2,6 +2,8 @@
 
 /** Columns that a terminal gives to the text: two for East Asian wide characters and emoji, none for marks. */
 export function width(text: string): number {
+  // Most of a table is of this kind, and segmenting is slow.
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let columns = 0;
   for (const { segment } of segments.segment(text)) columns += widthOfSegment(segment);
   return columns;
@@ -19,7 +21,7 @@ const wide =
 
 /** The text, or its beginning and … where it is wider than `columns`. */
 export function cut(text: string, columns: number): string {
-  return head(text, columns) === text ? text : `${head(text, columns - 1)}…`;
+  return width(text) <= columns ? text : `${head(text, columns - 1)}…`;
 }
 
 /** As much of the text as fits. */
