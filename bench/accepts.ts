@@ -6,7 +6,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { admitted } from "../src/contacts/tiers.ts";
-import { type Ledger, openSqliteLedger } from "../src/ledger/index.ts";
+import { type ContactPatch, type Ledger, openSqliteLedger } from "../src/ledger/index.ts";
 import { drive, type Throughput, takeTurns } from "./callers.ts";
 import { startAcceptingDaemon } from "./daemon.ts";
 import { openPlainSqlite, type PlainSqlite } from "./plain.ts";
@@ -88,23 +88,30 @@ export async function measureAccepts({ rounds, sliceMs }: AcceptsPlan, run: Run)
 
 function acceptAt(ledger: Ledger): () => Promise<void> {
   const nextChat = chatsInTurn();
-  return async () => {
-    const chatId = nextChat();
-    const acceptance = await ledger.accept(
-      {
-        id: randomUUID(),
-        chatId,
-        externalId: randomUUID(),
-        text: sampleText,
-        sender: null,
-        route: null,
-        contact: {},
-        sessionNameBase: chatId,
-      },
-      admitted,
-    );
-    if (acceptance.kind !== "accepted") throw new Error(`a message was not accepted: ${acceptance.kind}`);
-  };
+  return () => accept(ledger, nextChat());
+}
+
+/** One message that nothing speaks against. */
+export async function accept(
+  ledger: Ledger,
+  chatId: string,
+  contact: ContactPatch = {},
+  sessionNameBase = chatId,
+): Promise<void> {
+  const { kind } = await ledger.accept(
+    {
+      id: randomUUID(),
+      chatId,
+      externalId: randomUUID(),
+      text: sampleText,
+      sender: null,
+      route: null,
+      contact,
+      sessionNameBase,
+    },
+    admitted,
+  );
+  if (kind !== "accepted") throw new Error(`a message was not accepted: ${kind}`);
 }
 
 function writeFor(sqlite: PlainSqlite, messages: number, forMs: number): Throughput {

@@ -8,8 +8,8 @@ import { randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { admitted } from "../src/contacts/tiers.ts";
 import { type ContactPatch, type Ledger, openSqliteLedger } from "../src/ledger/index.ts";
+import { accept } from "./accepts.ts";
 import { drive, type Throughput, type Turns, takeTurns } from "./callers.ts";
 import { Connection } from "./connection.ts";
 import { spawnDaemon } from "./daemon.ts";
@@ -18,7 +18,6 @@ import type { Opening } from "./opener.ts";
 import { recordPattern } from "./pattern.ts";
 import { compared, latencyRow, memoryRow, type Row, rateRow } from "./report.ts";
 import { hangsAfterMs, orAbort, type Run } from "./run.ts";
-import { sampleText } from "./sample.ts";
 
 export interface ScalePlan {
   /** Of the home with many chats, each with one message. */
@@ -273,28 +272,6 @@ const acceptTasks: Task<OpenLedger>[] = [
     call: ({ ledger }) => accept(ledger, randomUUID(), anna, "anna"),
   },
 ];
-
-async function accept(
-  ledger: Ledger,
-  chatId: string,
-  contact: ContactPatch,
-  sessionNameBase: string,
-): Promise<void> {
-  const { kind } = await ledger.accept(
-    {
-      id: randomUUID(),
-      chatId,
-      externalId: randomUUID(),
-      text: sampleText,
-      sender: null,
-      route: null,
-      contact,
-      sessionNameBase,
-    },
-    admitted,
-  );
-  if (kind !== "accepted") throw new Error(`a message was not accepted: ${kind}`);
-}
 
 function randomChat({ past }: Home): string {
   return chatIdOf(Math.floor(Math.random() * past.chats));

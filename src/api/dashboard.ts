@@ -61,8 +61,8 @@ function assets(): Map<string, Asset> {
     }
   }
   for (const [library, names] of Object.entries(vendored)) {
-    for (const name of names)
-      all.set(`/dashboard/vendor/${library}/${name}`, asset(join(installed(library), name)));
+    const root = installed(library);
+    for (const name of names) all.set(`/dashboard/vendor/${library}/${name}`, asset(join(root, name)));
   }
   return all;
 }

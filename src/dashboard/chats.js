@@ -8,6 +8,7 @@
 import { Refusal, Unreachable } from "./api.js";
 import { chatOf, emptyList, withChat, withPage } from "./chat-list.js";
 import { follow } from "./follow.js";
+import { pause } from "./pause.js";
 
 /**
  * @import { ChatView, HostView } from "../views.ts"
@@ -173,9 +174,4 @@ export class Chats {
  */
 function isPassing({ state, queued }) {
   return state === "starting" || state === "closing" || (state === "busy" && queued === 0);
-}
-
-/** @param {number} ms */
-function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -8,6 +8,7 @@
 import { Refusal } from "./api.js";
 import { emptyConversation, isOpen, withEvent, withPage, withWaiting } from "./conversation.js";
 import { follow } from "./follow.js";
+import { pause } from "./pause.js";
 import { actionWords } from "./words.js";
 
 /**
@@ -177,9 +178,4 @@ export function reasonOf(error) {
   return error instanceof Refusal && error.hint !== undefined
     ? `${error.message}. ${error.hint}`
     : error.message;
-}
-
-/** @param {number} ms */
-function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -5,6 +5,7 @@
  */
 
 import { Refusal } from "./api.js";
+import { pause as wait } from "./pause.js";
 
 /**
  * @import { MessageView } from "../views.ts"
@@ -35,7 +36,7 @@ export class Outbox {
    * @param {() => void} options.changed
    * @param {(ms: number) => Promise<void>} [options.pause]
    */
-  constructor({ send, changed, pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms)) }) {
+  constructor({ send, changed, pause = wait }) {
     this.#send = send;
     this.#changed = changed;
     this.#pause = pause;

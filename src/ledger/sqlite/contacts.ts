@@ -66,6 +66,15 @@ export function patched(contact: Contact, { name, tier, group }: ContactPatch): 
   };
 }
 
+/** What differs, in words for a notice; of a chat that was not known everything does. */
+export function changesOf(known: Contact | null, { name, tier, group }: Contact): string[] {
+  return [
+    ...(known?.name === name ? [] : [`name: ${name ?? "none"}`]),
+    ...(known?.tier === tier ? [] : [`tier: ${tier}`]),
+    ...(known?.group === group ? [] : [`group: ${group ? "yes" : "no"}`]),
+  ];
+}
+
 /** Begins the chat or changes its contact, with the notice of what changed; nothing, and false, when nothing did. */
 export function storeContact(
   db: Database,
@@ -76,11 +85,7 @@ export function storeContact(
   sessionNameBase: string,
 ): boolean {
   const { name, tier, group } = contact;
-  const changed = [
-    ...(known?.name === name ? [] : [`name: ${name ?? "none"}`]),
-    ...(known?.tier === tier ? [] : [`tier: ${tier}`]),
-    ...(known?.group === group ? [] : [`group: ${group ? "yes" : "no"}`]),
-  ];
+  const changed = changesOf(known, contact);
   if (changed.length === 0) return false;
   if (known === null) {
     insertChat(db, { chatId, contact, sessionName: sessionNameBase, createdAt: at });

@@ -1,7 +1,7 @@
 /** Chats from another host. Many in one call, and all or none of them: the call is one write, undone as a whole. */
 
 import type { ChatImport, ImportedChat } from "../ledger.ts";
-import { insertChat, patched, readContact, storeContact, unnamed } from "./contacts.ts";
+import { changesOf, insertChat, patched, readContact, storeContact, unnamed } from "./contacts.ts";
 import type { Database } from "./database.ts";
 import { appendEvent } from "./events.ts";
 import type { Writes } from "./protocol.ts";
@@ -16,10 +16,9 @@ function importChat(db: Database, at: number, chat: ChatImport): ImportedChat {
   const { chatId, sessionName: wanted, createdAt, lastMessageAt, extra } = chat;
   const known = readContact(db, chatId);
   const contact = patched(known ?? unnamed, chat.contact);
-  const { name, tier, group } = contact;
   if (known === null) {
     insertChat(db, { chatId, contact, sessionName: wanted, createdAt: createdAt ?? at, lastMessageAt });
-    const text = `name: ${name ?? "none"}, tier: ${tier}, group: ${group ? "yes" : "no"}`;
+    const text = changesOf(known, contact).join(", ");
     appendEvent(db, at, chatId, { type: "notice", code: "chat_imported", text });
   }
   const contactChanged = known !== null && storeContact(db, at, chatId, known, contact, wanted);
