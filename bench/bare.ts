@@ -32,7 +32,7 @@ export async function bareOptions(
     costSoFarUsd: 0,
     api,
   };
-  return optionsOf({ ...launch, onEvent() {} }, defaultConfig().path);
+  return optionsOf({ ...launch, beforeTool: async () => null, onEvent() {} }, defaultConfig().path);
 }
 
 /** One `query()` with its input kept open; the first `send` starts it. */

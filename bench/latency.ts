@@ -5,6 +5,7 @@
 
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import type { Launch } from "../src/claude/index.ts";
 import { defaultConfig } from "../src/config.ts";
 import { type Policy, tiersOf } from "../src/contacts/tiers.ts";
 import { open, type Switchboard } from "../src/index.ts";
@@ -105,24 +106,26 @@ class BareSide implements Side {
   }
 
   live = async (): Promise<number> => {
-    this.#live ??= await this.#process("create", randomUUID());
+    this.#live ??= await this.#process(newSession());
     return await this.#ask(this.#live);
   };
 
   resumed = async (): Promise<number> => {
-    const mode = this.#resumed === null ? "create" : "resume";
-    this.#resumed ??= randomUUID();
-    return await this.#askOnce(await this.#process(mode, this.#resumed));
+    const session =
+      this.#resumed === null
+        ? newSession()
+        : { mode: "resume" as const, at: null, sdkSessionId: this.#resumed };
+    this.#resumed = session.sdkSessionId;
+    return await this.#askOnce(await this.#process(session));
   };
 
-  new = async (): Promise<number> => this.#askOnce(await this.#process("create", randomUUID()));
+  new = async (): Promise<number> => this.#askOnce(await this.#process(newSession()));
 
   async end(): Promise<void> {
     await Promise.all([...this.#processes].map((process) => process.end()));
   }
 
-  async #process(mode: "create" | "resume", sdkSessionId: string): Promise<BareProcess> {
-    const session = { mode, sdkSessionId };
+  async #process(session: Launch["session"]): Promise<BareProcess> {
     const process = new BareProcess(await bareOptions(this.#spaces, this.#policy, this.#model.url, session));
     this.#signal.throwIfAborted();
     this.#processes.add(process);
@@ -144,6 +147,10 @@ class BareSide implements Side {
     const [at] = await Promise.all([arrival, process.answered()]);
     return at - begun;
   }
+}
+
+function newSession(): Launch["session"] {
+  return { mode: "create", sdkSessionId: randomUUID() };
 }
 
 function shippedPolicy(name: string): Policy {

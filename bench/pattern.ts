@@ -51,7 +51,9 @@ async function traffic(
     await accept(ledger, first);
     const { generation } = await ledger.beginProcess(lease, sessionId, "message");
     await ledger.processStarted(lease, generation, process.pid);
-    await ledger.charge(lease, generation, [{ messageId: first.message, sdkUuid: first.message }]);
+    await ledger.charge(lease, generation, [
+      { messageId: first.message, sdkUuid: first.message, kind: "send", progress: 0 },
+    ]);
     await answer(ledger, lease, generation, first);
     let before = named;
     if (kind === "live") {
@@ -94,7 +96,9 @@ async function accept(ledger: Ledger, { message, external }: Ids, claim?: Claim)
     externalId: external,
     text: sampleText,
     sender: null,
+    channel: null,
     route: null,
+    command: null,
     contact: {},
     sessionNameBase: "",
   };
@@ -115,8 +119,9 @@ async function answer(
     turnId: turn,
     outcome: "answered",
     messageIds,
-    reply: { id: reply, text: sampleText, status: "sent" },
+    reply: { id: reply, text: sampleText },
     endings: [],
+    notices: [],
     proven: { sessionId, sdkSessionId: sessionId, toldFacts: "Anna" },
     usage: { inputTokens: 1000, outputTokens: 30, costUsd: 0.01 },
     requestAt: now,

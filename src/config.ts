@@ -16,6 +16,10 @@ const tier = z.strictObject({
   /** Asked when the model is overloaded; must differ from `model`. */
   fallback_model: z.string().min(1).optional(),
   system_prompt: z.string().min(1).optional(),
+  /** What becomes of a message that comes while a turn runs. Default: steer. */
+  queue_mode: z.enum(["steer", "queue", "collect", "interrupt"]).optional(),
+  /** Tools that are not run a second time with the same input when a crash has left open what came of it. */
+  once: z.array(z.string().min(1)).optional(),
 });
 
 const schema = z.strictObject({
@@ -30,11 +34,18 @@ const schema = z.strictObject({
       max_starts: z.int().min(1).max(256).optional(),
       /** A process that was idle for so long is closed; the conversation stays. */
       idle_seconds: seconds(2 * 3600, 30 * 86_400),
-      health_check_seconds: seconds(300, 86_400),
+      /** A hung process is found after three of these at the latest. */
+      health_check_seconds: seconds(10, 86_400),
       /** How long shutdown, close and restart let running turns end. */
       drain_seconds: seconds(30, 3600),
       /** After so long a stopped turn's process is killed. */
       stop_seconds: seconds(10, 600),
+    })
+    .prefault({}),
+  api: z
+    .strictObject({
+      /** How long passing trouble with the model's API is waited out before the message fails. */
+      patience_seconds: seconds(600, 86_400),
     })
     .prefault({}),
   limits: z
@@ -43,6 +54,8 @@ const schema = z.strictObject({
       text_bytes: z.int().min(1).max(10_000_000).default(262_144),
     })
     .prefault({}),
+  /** By name; what each of them holds depends on its type. */
+  channels: z.record(z.string(), z.unknown()).default({}),
   /** Changes to the shipped tiers. */
   tiers: z.record(z.string(), tier).default({}),
 });

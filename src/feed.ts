@@ -9,17 +9,22 @@ import { type EventView, eventView } from "./views.ts";
 type TextPiece = { chatId: string; turnId: string; offset: number; text: string };
 
 export interface EventsOptions {
-  /** From the event behind this one on. Default: from now on. */
+  /** From the event behind this one on. Default: from now on; from the first when nothing is followed. */
   after?: number;
   /** Of this chat alone. */
   chatId?: string;
   /** False leaves out the pieces of text. Default: true. */
   text?: boolean;
+  /** False: ends with what has happened by now. Default: true. */
+  follow?: boolean;
   signal?: AbortSignal;
 }
 
 /** Pieces that wait for one reader at most; older ones are dropped. */
 const maxPieces = 1000;
+
+/** Events that are read at once from what has happened. */
+const pageSize = 256;
 
 /** ms. The most that `setTimeout` takes; it calls at once for more. */
 const longestMs = 2 ** 31 - 1;
@@ -68,10 +73,24 @@ export class Feed {
   }
 
   follow(options: EventsOptions): AsyncGenerator<EventView, void, void> {
+    if (options.follow === false) return this.#past(options);
     // "From now on" means from this call on, not from the first event that is asked for.
     const after = options.after === undefined ? this.#ledger.lastSeq() : Promise.resolve(options.after);
     after.catch(() => {});
     return this.#follow(after, options);
+  }
+
+  async *#past({ after = 0, chatId, signal }: EventsOptions): AsyncGenerator<EventView, void, void> {
+    const page = chatId === undefined ? { limit: pageSize } : { chatId, limit: pageSize };
+    for (let seq = after; ; ) {
+      const events = await this.#ledger.changes(seq, page);
+      for (const event of events) {
+        if (this.#closed.signal.aborted || signal?.aborted === true) return;
+        seq = event.seq;
+        yield eventView(event);
+      }
+      if (events.length < pageSize) return;
+    }
   }
 
   async *#follow(

@@ -1,5 +1,13 @@
 /** Switchboard as a library: every contact of a messaging bot gets their own persistent Claude session. */
 
+export {
+  type AfterCrash,
+  type Channel,
+  type ChannelHost,
+  NotSentError,
+  type OutboundReply,
+  type SendResult,
+} from "./channels/index.ts";
 export { type Config, loadConfig } from "./config.ts";
 export type { InboundInput } from "./contacts/inbound.ts";
 export { type ErrorCode, SwitchboardError } from "./errors.ts";
@@ -12,6 +20,7 @@ export type {
   ChatState,
   ChatView,
   Contact,
+  DeliveryView,
   EventView,
   HistoryEntry,
   HostView,

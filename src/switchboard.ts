@@ -7,6 +7,7 @@ import { randomUUIDv7 } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { type Channel, type ChannelHost, channelsOf, isStopWord, Outbox } from "./channels/index.ts";
 import { claudeCode } from "./claude/index.ts";
 import { systemClock } from "./clock.ts";
 import { type Config, defaultConfig } from "./config.ts";
@@ -22,7 +23,7 @@ import { formatRegistry } from "./contacts/registry.ts";
 import { admitted, tiersOf } from "./contacts/tiers.ts";
 import { SwitchboardError } from "./errors.ts";
 import { type EventsOptions, Feed } from "./feed.ts";
-import { startGateway } from "./gateway/index.ts";
+import { type Gateway, startGateway } from "./gateway/index.ts";
 import {
   type Chat,
   type ContactPatch,
@@ -52,6 +53,8 @@ import {
   type ChatState,
   type ChatView,
   chatView,
+  type DeliveryView,
+  deliveryView,
   type EventView,
   type HistoryEntry,
   type HostView,
@@ -61,6 +64,7 @@ import {
   type MessageView,
   messageView,
   type Receipt,
+  troubleView,
   type UpstreamView,
 } from "./views.ts";
 
@@ -78,6 +82,8 @@ export interface OpenOptions {
   config?: Config;
   /** Default: silent. */
   log?: Logger;
+  /** Beside those of the config. */
+  channels?: readonly Channel[];
 }
 
 /**
@@ -122,6 +128,14 @@ export interface Switchboard {
    */
   importRegistry(text: string, options?: ImportOptions): Promise<ImportView>;
 
+  /** Replies that failed or are uncertain, oldest first. `limit` 1 to 1000, default 100. */
+  failedReplies(options?: { after?: string; limit?: number }): Promise<{
+    deliveries: DeliveryView[];
+    next: string | null;
+  }>;
+  /** Has a reply sent again that failed or is uncertain. Error: `not_found` when it is neither. */
+  retryReply(id: string): Promise<DeliveryView>;
+
   /** Goes past the queue: waiting messages end `stopped`, the running turn is interrupted, after 10 s killed. */
   stop(chatId: string): Promise<ActionView>;
   /** Closes the process when its turn has ended (30 s at most). The conversation stays. */
@@ -130,12 +144,15 @@ export interface Switchboard {
   restart(chatId: string): Promise<ActionView>;
   /** Stop, and a new session. The old one is kept for `undoReset`. */
   reset(chatId: string): Promise<ActionView>;
+  /** Starts the chat's process ahead of a message that is likely to come, if it has none and nobody waits for a slot. */
+  wake(chatId: string): Promise<ActionView>;
   /** Brings the session before the last reset back. Errors: `busy`, `not_found` when there is none. */
   undoReset(chatId: string): Promise<ActionView>;
 
   /**
    * What happens, as it happens: durable events in order without gap or double, from the one after `after`
-   * (default: from now on), and pieces of `text` in between. Ends at the abort or when Switchboard closes.
+   * (default: from now on), and pieces of `text` in between. Ends at the abort or when Switchboard closes; with
+   * `follow: false` after what has happened by now, which is then all of it when `after` is not given.
    */
   events(options?: EventsOptions): AsyncIterable<EventView>;
 
@@ -161,6 +178,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
   const clock = systemClock;
   const home = resolve(options.home);
   const tiers = tiersOf(config.tiers);
+  const channels = byName([...channelsOf(config.channels, clock), ...(options.channels ?? [])]);
   // What has been opened, to be closed in reverse order: at the end, or when the next step fails.
   const opened: Array<() => Promise<void> | void> = [];
   const hurry = new AbortController();
@@ -191,7 +209,8 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     if (offline !== null) opened.push(() => offline.close());
     const api = upstream === "offline" ? {} : upstream;
     const baseUrl = offline?.url ?? api.baseUrl ?? anthropicApi;
-    const gateway = await startGateway({ upstream: { ...api, baseUrl }, clock, log });
+    const times = { patienceMs: config.api.patience_seconds * 1000 };
+    const gateway = await startGateway({ upstream: { ...api, baseUrl }, clock, log, times });
     opened.push(() => gateway.close());
 
     const feed = new Feed(ledger);
@@ -214,7 +233,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       tiers,
       admitted,
       hostId: id,
-      folders: { spaces, links: join(home, "chats") },
+      folders: { spaces, links: join(home, "chats"), transcripts: join(home, "transcripts") },
       limits: {
         idleMs: processes.idle_seconds * 1000,
         drainMs: processes.drain_seconds * 1000,
@@ -224,25 +243,39 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       hurry: hurry.signal,
       onText: (piece) => feed.text(piece),
     });
-    opened.push(async () => {
-      await manager.drain();
-      feed.close();
-    });
+    opened.push(() => feed.close());
+    const started: Channel[] = [];
+    opened.push(async () => void (await Promise.all(started.map((channel) => channel.stop()))));
+    const outboxes: Outbox[] = [];
+    // After the turns have ended: their replies still go out, or wait for the next start.
+    opened.push(async () => void (await Promise.all(outboxes.map((outbox) => outbox.close(hurry.signal)))));
+    opened.push(() => manager.drain());
     const importPlaces = { ledger, spaces, imports: join(home, "imports") };
     await storage(sweepImports(importPlaces));
     await storage(manager.recover());
-    return new OpenSwitchboard({
+    const switchboard = new OpenSwitchboard({
       upstream: offline === null ? { kind: "api", baseUrl } : { kind: "offline" },
       since: clock.now(),
       ledger,
       manager,
+      gateway,
       pool,
       importPlaces,
       feed,
       hurry,
       textBytes: config.limits.text_bytes,
+      channels,
       closeAll,
     });
+    for (const channel of channels.values()) {
+      await channel.start(switchboard.hostOf(channel));
+      started.push(channel);
+      // Not before its channel has started: it sends at once.
+      const outbox = new Outbox({ channel, ledger, clock, log });
+      outboxes.push(outbox);
+      await storage(outbox.start());
+    }
+    return switchboard;
   } catch (error) {
     hurry.abort();
     await closeAll();
@@ -256,11 +289,13 @@ interface Parts {
   since: number;
   ledger: Ledger;
   manager: Manager;
+  gateway: Gateway;
   pool: Pool;
   importPlaces: ImportPlaces;
   feed: Feed;
   hurry: AbortController;
   textBytes: number;
+  channels: ReadonlyMap<string, Channel>;
   closeAll: () => Promise<void>;
 }
 
@@ -274,19 +309,44 @@ class OpenSwitchboard implements Switchboard {
   }
 
   get host(): HostView {
-    const { since, upstream, pool } = this.#parts;
+    const { since, upstream, pool, gateway, channels } = this.#parts;
     return {
       version,
       pid: process.pid,
       since: iso(since),
       state: this.#state,
       upstream,
+      trouble: troubleView(gateway.trouble),
+      channels: [...channels.keys()],
       tiers: [...admitted],
       processes: { live: pool.slots.taken, max: pool.slots.places },
     };
   }
 
   async receive(chatId: string, input: InboundInput): Promise<Receipt> {
+    const channel = typeof input.channel === "string" ? this.#channel(input.channel) : null;
+    return await this.#receive(chatId, input, channel);
+  }
+
+  #channel(name: string): Channel {
+    const { channels } = this.#parts;
+    const channel = channels.get(name);
+    if (channel !== undefined) return channel;
+    const known = channels.size === 0 ? "there are none" : `known: ${[...channels.keys()].join(", ")}`;
+    throw new SwitchboardError("invalid_request", `channel: no such channel (${known})`, {
+      field: "channel",
+      hint: "Name it in switchboard.toml under [channels], or leave it out and fetch the replies.",
+    });
+  }
+
+  hostOf(channel: Channel): ChannelHost {
+    return {
+      receive: (chatId, inbound) => this.#receive(chatId, inbound, channel),
+      typing: (chatId) => void this.wake(chatId).catch(() => {}),
+    };
+  }
+
+  async #receive(chatId: string, input: InboundInput, channel: Channel | null): Promise<Receipt> {
     const { manager, textBytes } = this.#parts;
     parseInput(chatIdSchema, chatId, "chatId");
     const inbound = parseInput(inboundSchema, input);
@@ -309,7 +369,9 @@ class OpenSwitchboard implements Switchboard {
         externalId: inbound.id ?? null,
         text: inbound.text,
         sender: inbound.sender ?? null,
+        channel: channel?.name ?? null,
         route: inbound.route ?? null,
+        command: channel !== null && isStopWord(inbound.text, channel.stopWords) ? "stop" : null,
         contact,
         sessionNameBase: sessionNameBase(contact.name ?? null, chatId),
       }),
@@ -400,6 +462,22 @@ class OpenSwitchboard implements Switchboard {
     return view;
   }
 
+  async failedReplies({ after = "", limit = 100 }: { after?: string; limit?: number } = {}): Promise<{
+    deliveries: DeliveryView[];
+    next: string | null;
+  }> {
+    checkLimit(limit);
+    const replies = await storage(this.#parts.ledger.failedReplies(after, limit));
+    const next = replies.length < limit ? null : (replies.at(-1)?.id ?? null);
+    return { deliveries: replies.map(deliveryView), next };
+  }
+
+  async retryReply(id: string): Promise<DeliveryView> {
+    const reply = await storage(this.#parts.ledger.retryReply(id));
+    if (reply !== null) return deliveryView(reply);
+    throw new SwitchboardError("not_found", `no failed or uncertain reply has the id ${id}`);
+  }
+
   async stop(chatId: string): Promise<ActionView> {
     await this.#chat(chatId);
     const stopped = await storage(this.#parts.manager.actIfLive(chatId, (session) => session.stop()));
@@ -425,6 +503,13 @@ class OpenSwitchboard implements Switchboard {
     await this.#chat(chatId);
     const { stopped, record } = await this.#act(chatId, (session) => session.reset());
     return { chatId, did: "reset", stopped, requeued: [], sessionId: record.sdkSessionId };
+  }
+
+  async wake(chatId: string): Promise<ActionView> {
+    const { contact } = await this.#chat(chatId);
+    if (!admitted.includes(contact.tier)) return didNothing(chatId);
+    const woken = await this.#act(chatId, async (session) => session.wake());
+    return woken ? { chatId, did: "woken", stopped: [], requeued: [] } : didNothing(chatId);
   }
 
   async undoReset(chatId: string): Promise<ActionView> {
@@ -554,6 +639,19 @@ function inUse(home: string, { pid, since }: HomeHolder): SwitchboardError {
       hint: "Use that one, end it with `switchboard down`, or choose another home.",
     },
   );
+}
+
+/** Throws `invalid_config` when two have the same name. */
+function byName(channels: readonly Channel[]): ReadonlyMap<string, Channel> {
+  const named = new Map<string, Channel>();
+  for (const channel of channels) {
+    if (named.has(channel.name)) {
+      const field = `channels.${channel.name}`;
+      throw new SwitchboardError("invalid_config", `${field}: two channels have this name`, { field });
+    }
+    named.set(channel.name, channel);
+  }
+  return named;
 }
 
 function draining(): SwitchboardError {

@@ -25,6 +25,11 @@ export interface Waiting {
   until?: string;
   /** Place in the line, from 1, for `slot`. */
   position?: number;
+  /**
+   * What will happen with a message that waits behind a running turn: it joins it (`join`), begins one of its own
+   * (`next`), begins one with others that come shortly (`collect`), or has stopped the running one (`interrupt`).
+   */
+  plan?: "join" | "next" | "collect" | "interrupt";
 }
 
 export interface ReplyView {
@@ -34,6 +39,10 @@ export interface ReplyView {
   /** Ids of the messages that it answers. */
   answers: string[];
   status: ReplyStatus;
+  /** How often it was handed to its channel; 0 when it is fetched. */
+  attempts: number;
+  /** Why the last attempt came to nothing. */
+  error: Failure | null;
 }
 
 export interface MessageView {
@@ -107,17 +116,38 @@ export interface HostView {
   /** `draining` from the moment that it was told to end: nothing is accepted any more. */
   state: "running" | "draining" | "closed";
   upstream: UpstreamView;
+  /** What ails the model's API; null when it is well. */
+  trouble: TroubleView | null;
+  /** Names of the channels that replies can go out by. */
+  channels: string[];
   /** Names of the tiers whose messages are accepted, from the most to the least trusted. */
   tiers: string[];
   /** Claude processes that hold a slot now, and the most that may. */
   processes: { live: number; max: number };
 }
 
+/** The model's API in trouble. `transient` passes by itself; the others park the chats. */
+export interface TroubleView {
+  kind: "transient" | "limit" | "authentication" | "billing";
+  since: string;
+  /** Nothing is asked before then. */
+  until: string;
+  /** The API's own words. */
+  message: string;
+}
+
+/** A reply that did not go out, or of which nobody knows. */
+export interface DeliveryView extends ReplyView {
+  chatId: string;
+  channel: string | null;
+  createdAt: string;
+}
+
 /** What an action on a chat did. */
 export interface ActionView {
   chatId: string;
-  /** What happened, in a word: `stopped`, `closed`, `restarted`, `reset`, `undone`, or `nothing` (there was nothing to do). */
-  did: "stopped" | "closed" | "restarted" | "reset" | "undone" | "nothing";
+  /** What happened, in a word; `nothing`: there was nothing to do. */
+  did: "stopped" | "closed" | "restarted" | "reset" | "undone" | "woken" | "nothing";
   /** Messages that ended `stopped`. */
   stopped: Array<{ id: string; ran: boolean }>;
   /** Messages that are waiting again for a process. */
@@ -158,7 +188,21 @@ function isoOrNull(ms: number | null): string | null {
 }
 
 export function replyView(reply: Reply): ReplyView {
-  return { id: reply.id, kind: reply.kind, text: reply.text, answers: reply.answers, status: reply.status };
+  const { id, kind, text, answers, status, attempts, error } = reply;
+  return { id, kind, text, answers, status, attempts, error };
+}
+
+export function troubleView(
+  trouble: { kind: TroubleView["kind"]; since: number; until: number; message: string } | null,
+): TroubleView | null {
+  if (trouble === null) return null;
+  const { kind, since, until, message } = trouble;
+  return { kind, since: iso(since), until: iso(until), message };
+}
+
+export function deliveryView(reply: Reply): DeliveryView {
+  const { chatId, channel, createdAt } = reply;
+  return { ...replyView(reply), chatId, channel, createdAt: iso(createdAt) };
 }
 
 export function messageView(message: Message, waiting: Waiting | null): MessageView {

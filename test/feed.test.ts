@@ -372,7 +372,7 @@ describe("what callers see", () => {
     assert.match(sessionName, /^chat/);
     assert.deepEqual(rest, {
       chatId: chat,
-      contact: { name: null, tier: "family", group: false },
+      contact: { name: null, tier: "family", group: false, queueMode: null },
       sessionId: null,
       state: "dormant",
       process: null,

@@ -18,6 +18,7 @@ import { bearer, ownHost, ownOrigin } from "./guard.ts";
 import { healthRoutes, hostRoutes } from "./lifecycle.ts";
 import { messageRoutes } from "./messages.ts";
 import { registryRoutes } from "./registry.ts";
+import { replyRoutes } from "./replies.ts";
 import type { Face } from "./route.ts";
 
 export interface ApiOptions {
@@ -98,6 +99,7 @@ export function createApi(options: ApiOptions): OpenAPIHono {
   messageRoutes(face, maxBodyBytes(options.limits.textBytes));
   chatRoutes(face, maxBodyBytes(0));
   eventRoutes(face);
+  replyRoutes(face);
   registryRoutes(face);
   hostRoutes(face, options.shutdown);
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });

@@ -102,6 +102,7 @@ export function chatRoutes(face: Face, maxBodyBytes: number): void {
   const restart = "Close the process and start another on the same session";
   action("restart", restart, (id) => switchboard.restart(id), "refused_contact");
   action("reset", "Stop, and begin a new session", (id) => switchboard.reset(id));
+  action("wake", "Start the process ahead of a message that is likely to come", (id) => switchboard.wake(id));
   const undoReset = "Bring back the session before the last reset";
   action("undo-reset", undoReset, (id) => switchboard.undoReset(id), "busy");
 }

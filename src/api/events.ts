@@ -13,6 +13,10 @@ export function eventRoutes(face: Face): void {
   const query = z.strictObject({
     after,
     text: z.enum(["true", "false"]).optional().meta({ description: "false leaves out the pieces of text" }),
+    follow: z
+      .enum(["true", "false"])
+      .optional()
+      .meta({ description: "false: from the first event (or `after`) on, and ends with what has happened by now" }),
   });
   const responses = (...codes: ApiErrorCode[]) => ({
     200: {
@@ -53,6 +57,7 @@ export function eventRoutes(face: Face): void {
     const events = switchboard.events({
       ...given({ after: from, chatId }),
       text: asked.text !== "false",
+      follow: asked.follow !== "false",
       signal: AbortSignal.any([untilEnd(c, ending), gone.signal]),
     });
     const body = eventStream(events, {

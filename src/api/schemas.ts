@@ -8,6 +8,7 @@ import { contactPatchSchema, inboundSchema } from "../contacts/inbound.ts";
 import type {
   ActionView,
   ChatView,
+  DeliveryView,
   EventView,
   HistoryEntry,
   HostView,
@@ -53,6 +54,10 @@ const waiting = z.object({
   for: z.enum(["slot", "start", "model", "tool", "approval", "limit", "compaction", "budget"]),
   until: time.optional(),
   position: z.int().optional().meta({ description: "Place in the line, from 1" }),
+  plan: z
+    .enum(["join", "next", "collect", "interrupt"])
+    .optional()
+    .meta({ description: "What will happen with it, while it waits behind a running turn" }),
 });
 
 // Without an id of its own, as everything that may be null: the document would make it null everywhere.
@@ -62,6 +67,8 @@ const reply = z.object({
   text: z.string(),
   answers: z.array(id).meta({ description: "Ids of the messages that it answers" }),
   status: z.enum(["pending", "sending", "sent", "uncertain", "failed"]),
+  attempts: z.int().meta({ description: "How often it was handed to its channel; 0 when it is fetched" }),
+  error: failure.nullable().meta({ description: "Why the last attempt came to nothing" }),
 });
 
 export const messageSchema = z
@@ -111,7 +118,15 @@ export const chatStateSchema = z.enum([
 export const chatSchema = z
   .object({
     chatId: z.string(),
-    contact: z.object({ name: z.string().nullable(), tier: z.string(), group: z.boolean() }),
+    contact: z.object({
+      name: z.string().nullable(),
+      tier: z.string(),
+      group: z.boolean(),
+      queueMode: z
+        .enum(["steer", "queue", "collect", "interrupt"])
+        .nullable()
+        .meta({ description: "null: as the tier says" }),
+    }),
     sessionName: z.string(),
     sessionId: z.string().nullable(),
     state: chatStateSchema,
@@ -140,7 +155,7 @@ export const chatsSchema = z
 export const actionSchema = z
   .object({
     chatId: z.string(),
-    did: z.enum(["stopped", "closed", "restarted", "reset", "undone", "nothing"]),
+    did: z.enum(["stopped", "closed", "restarted", "reset", "undone", "woken", "nothing"]),
     stopped: z.array(z.object({ id, ran: z.boolean() })),
     requeued: z.array(id),
     sessionId: z.string().nullable().optional(),
@@ -148,7 +163,7 @@ export const actionSchema = z
   .meta({ id: "Action" });
 
 const durable = { seq: z.int(), at: time, chatId: z.string() };
-const turnOutcome = z.enum(["started", "joined", "answered", "failed", "stopped"]);
+const turnOutcome = z.enum(["started", "joined", "answered", "failed", "stopped", "cut"]);
 
 export const eventSchema = z
   .discriminatedUnion("type", [
@@ -180,7 +195,9 @@ export const eventSchema = z
       turnId: id,
       toolUseId: z.string(),
       name: z.string(),
-      state: z.enum(["started", "finished", "failed"]),
+      state: z
+        .enum(["started", "finished", "failed", "unknown"])
+        .meta({ description: "unknown: its process died while it ran" }),
     }),
     z.object({ ...durable, type: z.literal("reply"), reply }),
     z.object({
@@ -212,10 +229,35 @@ export const hostSchema = z
       z.object({ kind: z.literal("offline") }),
       z.object({ kind: z.literal("api"), baseUrl: z.string() }),
     ]),
+    trouble: z
+      .object({
+        kind: z.enum(["transient", "limit", "authentication", "billing"]),
+        since: time,
+        until: time.meta({ description: "Nothing is asked before then" }),
+        message: z.string().meta({ description: "The API's own words" }),
+      })
+      .nullable()
+      .meta({ description: "What ails the model's API" }),
+    channels: z.array(z.string()).meta({ description: "Names of the channels that replies can go out by" }),
     tiers: z.array(z.string()).meta({ description: "From the most to the least trusted" }),
     processes: z.object({ live: z.int(), max: z.int() }),
   })
   .meta({ id: "Host" });
+
+const delivery = reply.extend({
+  chatId: z.string(),
+  channel: z.string().nullable(),
+  createdAt: time,
+});
+
+export const deliverySchema = delivery.meta({ id: "Delivery" });
+
+export const deliveriesSchema = z
+  .object({
+    deliveries: z.array(delivery),
+    next: z.string().nullable().meta({ description: "`after` of the next page; null at the end" }),
+  })
+  .meta({ id: "Deliveries" });
 
 export const importSchema = z
   .object({
@@ -275,4 +317,5 @@ export type SchemasMatchViews = [
   Holds<Matches<typeof eventSchema, EventView>>,
   Holds<Matches<typeof hostSchema, HostView>>,
   Holds<Matches<typeof importSchema, ImportView>>,
+  Holds<Matches<typeof deliverySchema, DeliveryView>>,
 ];

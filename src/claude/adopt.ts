@@ -4,12 +4,11 @@
  * out of the space again.
  */
 
-import { createReadStream } from "node:fs";
 import { chmod, copyFile, mkdir, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import type { Space } from "./claude.ts";
-import { isConversation } from "./transcript.ts";
+import { copyBeside } from "./copy.ts";
+import { holdsConversation } from "./transcript.ts";
 
 /**
  * The transcripts of a config folder by their SDK session ids; of several of one id the one that was written last.
@@ -38,31 +37,9 @@ export async function adoptTranscript(file: string, space: Space): Promise<boole
   const folder = join(space.claude, "projects", basename(dirname(file)));
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const beside = file.slice(0, -".jsonl".length);
-  await copyTree(beside, join(folder, basename(beside)));
+  await copyBeside(beside, join(folder, basename(beside)));
   await copyPlain(file, join(folder, basename(file)));
   return true;
-}
-
-async function holdsConversation(file: string): Promise<boolean> {
-  const stream = createReadStream(file, "utf8");
-  try {
-    for await (const line of createInterface({ input: stream })) if (isConversation(line)) return true;
-    return false;
-  } finally {
-    stream.destroy();
-  }
-}
-
-/** Subagents' transcripts and long tool results lie in a folder of the session's name; often there is none. */
-async function copyTree(from: string, to: string): Promise<void> {
-  const entries = await readdir(from, { withFileTypes: true }).catch(() => []);
-  if (entries.length === 0) return;
-  await mkdir(to, { mode: 0o700 });
-  for (const entry of entries) {
-    const [source, target] = [join(from, entry.name), join(to, entry.name)];
-    if (entry.isDirectory()) await copyTree(source, target);
-    else if (entry.isFile()) await copyPlain(source, target);
-  }
 }
 
 /** A copy keeps the mode, and the session must be able to write on. */

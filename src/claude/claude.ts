@@ -12,8 +12,7 @@
 export interface Launch {
   generation: number;
   space: Space;
-  /** `resume` needs a transcript on disk, `create` needs that there is none. */
-  session: { mode: "create" | "resume"; sdkSessionId: string };
+  session: { sdkSessionId: string } & Beginning;
   model: string;
   fallbackModel: string | null;
   systemPrompt: string;
@@ -22,7 +21,23 @@ export interface Launch {
   costSoFarUsd: number;
   /** Where the model is asked, and the key for it: loopback and worth nothing elsewhere. */
   api: { baseUrl: string; token: string };
+  /** Asked before each tool call, which waits for it: null, or why the tool must not run. A rejection denies it too. */
+  beforeTool: (call: ToolRequest) => Promise<string | null>;
   onEvent: (event: ClaudeEvent) => void;
+}
+
+/** How a process takes up its session. All but `create` need a transcript on disk, and that needs that there is none. */
+export type Beginning =
+  | { mode: "create" }
+  /** `at`: the answer (its uuid in the transcript) behind which it goes on, leaving out what came later; null: the last. */
+  | { mode: "resume"; at: string | null }
+  /** The turn that the last process left open is run on at once, without any input. `text`: what it has said so far. */
+  | { mode: "continue"; text: string };
+
+export interface ToolRequest {
+  toolUseId: string;
+  name: string;
+  input: unknown;
 }
 
 /** A session's private folders. */
@@ -38,6 +53,11 @@ export interface ClaudeProcess {
   readonly pid: number;
   /** Hands a message over. What becomes of it is told by events; after `gone` it is ignored. */
   send(sdkUuid: string, content: readonly string[]): void;
+  /**
+   * Has the conversation so far replaced by a summary, which costs a request; to be asked before anything is sent.
+   * `compacted` tells how it went.
+   */
+  compact(): void;
   /** Stops the running turn and drops what is queued behind it. Before `ready` it does nothing. */
   interrupt(): Promise<void>;
   /** Resolves when the process has answered (measured: below 3 ms, also in mid-turn); rejects when it is gone. */
@@ -62,7 +82,7 @@ export type ClaudeEvent =
   | { type: "dropped"; sdkUuid: string }
   /** A piece of the reply. `offset` (UTF-16 units) is its place; one below the end replaces what stands from there on. */
   | { type: "text"; offset: number; text: string }
-  | { type: "tool"; toolUseId: string; name: string; state: "started" | "finished" | "failed" }
+  | { type: "tool"; toolUseId: string; name: string; state: "finished" | "failed" }
   | { type: "waiting"; for: "model" | "compaction" }
   /** The turn ended well. `text` is the whole reply. */
   | { type: "done"; text: string; sdkSessionId: string; usage: TurnUsage }
@@ -75,7 +95,9 @@ export type ClaudeEvent =
       sdkSessionId: string;
       usage: TurnUsage;
     }
-  | { type: "gone"; reason: string; stderr: string };
+  | { type: "compacted"; well: boolean }
+  /** `unresumable`: it found no conversation in its transcript. */
+  | { type: "gone"; reason: string; stderr: string; unresumable: boolean };
 
 /** What one turn has cost, as the model's API reported it. */
 export interface TurnUsage {

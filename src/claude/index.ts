@@ -1,5 +1,7 @@
 export { adoptTranscript, transcriptsIn } from "./adopt.ts";
 export * from "./claude.ts";
+export { copyTranscript, lookAfter, putTranscriptAside } from "./copy.ts";
 export { claudeCode } from "./process.ts";
 export { openSpace, spaceOf } from "./space.ts";
-export { findTranscript, savedCost, takenUuids } from "./transcript.ts";
+export { findTranscript, lastTurn, readTurns, savedCost } from "./transcript.ts";
+export type { TranscriptTurn } from "./turns.ts";

@@ -11,16 +11,22 @@ import type { Launch } from "./claude.ts";
  * 360 s for a hanging API, 300 s for a stalled stream (measured, CLI 2.1.330): far too long for a chat.
  */
 const patience = {
-  /** One retry bridges a dropped connection; more of it belongs to the gateway, where it leaves no trace in the transcript. */
-  CLAUDE_CODE_MAX_RETRIES: "1",
+  /** The gateway retries, where it leaves no trace in the transcript; what it passes on at last is not to be waited for again. */
+  CLAUDE_CODE_MAX_RETRIES: "0",
   /** ms until the first byte of an answer. Long enough for a whole answer that is not streamed (the CLI's fallback). */
   API_TIMEOUT_MS: "180000",
   /** ms without a byte in mid-stream; the API pings more often than that. 10 000 is the least that the CLI takes. */
   CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS: "60000",
 };
 
+/** A cut turn is run on, with the calls that were cut shown as such: the model must not think that it never made them. */
+const continuation = {
+  CLAUDE_CODE_RESUME_INTERRUPTED_TURN: "1",
+  CLAUDE_CODE_RESUME_SHOWS_CUT_OFF_CALLS: "1",
+};
+
 export function environmentOf(launch: Launch, path: string): Record<string, string> {
-  const { space, api } = launch;
+  const { space, api, session } = launch;
   return {
     PATH: path,
     // A tool's `~` is the session's own folder.
@@ -41,6 +47,8 @@ export function environmentOf(launch: Launch, path: string): Record<string, stri
     // The conversation is the memory; notes that the CLI keeps on the side would be a second one.
     CLAUDE_CODE_DISABLE_AUTO_MEMORY: "1",
     ...patience,
+    // Only then: an ordinary resume must never run an old turn again.
+    ...(session.mode === "continue" ? continuation : {}),
   };
 }
 
@@ -53,7 +61,7 @@ export function optionsOf(launch: Launch, path: string): Options {
     ...(launch.fallbackModel === null ? {} : { fallbackModel: launch.fallbackModel }),
     // Not recorded in the transcript, so that a changed prompt holds from the next turn on.
     systemPrompt: { type: "custom", prompt: launch.systemPrompt, snapshot: false },
-    ...(session.mode === "resume" ? { resume: session.sdkSessionId } : { sessionId: session.sdkSessionId }),
+    ...beginningOf(session),
     // No CLAUDE.md, no settings.json of anybody.
     settingSources: [],
     settings: {
@@ -67,6 +75,15 @@ export function optionsOf(launch: Launch, path: string): Options {
     strictMcpConfig: true,
     includePartialMessages: true,
   };
+}
+
+function beginningOf(session: Launch["session"]): Options {
+  const { sdkSessionId } = session;
+  if (session.mode === "create") return { sessionId: sdkSessionId };
+  if (session.mode === "resume" && session.at !== null) {
+    return { resume: sdkSessionId, resumeSessionAt: session.at };
+  }
+  return { resume: sdkSessionId };
 }
 
 /**

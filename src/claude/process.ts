@@ -11,7 +11,10 @@
  * - `Query.request` sends any control request; `get_binary_version` is the cheapest that makes the process answer.
  */
 
+import { randomUUID } from "node:crypto";
 import {
+  type HookInput,
+  type HookJSONOutput,
   type Query,
   query,
   type SDKMessage,
@@ -43,6 +46,11 @@ const closeGraceMs = 3000;
 /** ms. */
 const lookAgainMs = 1000;
 
+/** s that a tool call waits for what has to be said about it: as long as the disk it is recorded on may need. */
+const hookLimitSeconds = 3600;
+
+const notRecorded = "The call could not be recorded, so it was not run.";
+
 interface LifecycleFrame {
   type: "command_lifecycle";
   command_uuid: string;
@@ -64,8 +72,10 @@ class ClaudeCodeProcess implements ClaudeProcess {
 
   /** Sent and neither taken nor dropped yet. */
   readonly #waiting = new Set<string>();
-  #reply = new ReplyText();
-  #tools = new Map<string, string>();
+  #reply: ReplyText;
+  readonly #tools = new Map<string, string>();
+  /** Of a compaction that was asked for; null when there is none under way. */
+  #compaction: { well: boolean } | null = null;
   #errorCode: string | null = null;
   #costUsd: number;
 
@@ -74,12 +84,14 @@ class ClaudeCodeProcess implements ClaudeProcess {
     this.#launch = launch;
     this.#clock = clock;
     this.#costUsd = launch.costSoFarUsd;
+    this.#reply = new ReplyText(launch.session.mode === "continue" ? launch.session.text : "");
     let spawned: GuardedProcess | undefined;
     this.#query = withRequests(
       query({
         prompt: this.#input,
         options: {
           ...optionsOf(launch, path),
+          hooks: { PreToolUse: [{ hooks: [(call) => this.#beforeTool(call)], timeout: hookLimitSeconds }] },
           spawnClaudeCodeProcess: ({ command, args, cwd, env }) => {
             spawned = spawnGuarded({
               command,
@@ -112,6 +124,16 @@ class ClaudeCodeProcess implements ClaudeProcess {
       uuid: asUuid(sdkUuid),
       // Contact text is never a command: without this `/clear` would end the conversation and `@/path` read files.
       client_composed: true,
+    });
+  }
+
+  compact(): void {
+    this.#compaction = { well: false };
+    this.#input.push({
+      type: "user",
+      message: { role: "user", content: "/compact" },
+      parent_tool_use_id: null,
+      uuid: randomUUID(),
     });
   }
 
@@ -154,7 +176,8 @@ class ClaudeCodeProcess implements ClaudeProcess {
     }
     this.#input.end();
     while (!(await this.#treeGone()));
-    this.#emit({ type: "gone", reason, stderr: this.#guarded.stderrTail() });
+    const stderr = this.#guarded.stderrTail();
+    this.#emit({ type: "gone", reason, stderr, unresumable: reason.includes("No conversation found") });
   }
 
   /**
@@ -186,7 +209,6 @@ class ClaudeCodeProcess implements ClaudeProcess {
         if (frame.message.model === "<synthetic>") return;
         for (const block of frame.message.content) {
           if (block.type === "text") this.#showRest(block.text);
-          if (block.type === "tool_use") this.#toolStarted(block.id, block.name);
         }
         return;
       case "user":
@@ -206,6 +228,7 @@ class ClaudeCodeProcess implements ClaudeProcess {
           this.#emit({ type: "waiting", for: "compaction" });
         if (frame.subtype === "status" && frame.status === "requesting")
           this.#emit({ type: "waiting", for: "model" });
+        if (frame.subtype === "compact_boundary" && this.#compaction !== null) this.#compaction.well = true;
         return;
       default:
         // Frames that nobody here needs, and those of later versions.
@@ -236,9 +259,20 @@ class ClaudeCodeProcess implements ClaudeProcess {
     if (rest !== null) this.#emit({ type: "text", ...rest });
   }
 
-  #toolStarted(toolUseId: string, name: string): void {
+  /** Called by the process before it runs a tool, also one that it will then not allow. */
+  async #beforeTool(call: HookInput): Promise<HookJSONOutput> {
+    if (call.hook_event_name !== "PreToolUse") return {};
+    const { tool_use_id: toolUseId, tool_name: name, tool_input: input } = call;
     this.#tools.set(toolUseId, name);
-    this.#emit({ type: "tool", toolUseId, name, state: "started" });
+    const denial = await this.#launch.beforeTool({ toolUseId, name, input }).catch(() => notRecorded);
+    if (denial === null) return {};
+    return {
+      hookSpecificOutput: {
+        hookEventName: "PreToolUse",
+        permissionDecision: "deny",
+        permissionDecisionReason: denial,
+      },
+    };
   }
 
   #toolEnded(toolUseId: string, failed: boolean): void {
@@ -249,6 +283,11 @@ class ClaudeCodeProcess implements ClaudeProcess {
   }
 
   #endTurn(result: SDKResultMessage): void {
+    if (this.#compaction !== null) {
+      this.#emit({ type: "compacted", ...this.#compaction });
+      this.#compaction = null;
+      return;
+    }
     const { text } = this.#reply;
     const interrupted = result.terminal_reason?.startsWith("aborted") ?? false;
     const errorCode = this.#errorCode;
@@ -261,9 +300,9 @@ class ClaudeCodeProcess implements ClaudeProcess {
       return;
     }
     const words = result.subtype === "success" ? result.result : result.errors.join("; ");
-    const code = interrupted
-      ? "interrupted"
-      : (errorCode ?? (result.subtype === "success" ? "model_error" : result.subtype));
+    const tooLong = ["prompt_too_long", "blocking_limit"].includes(result.terminal_reason ?? "");
+    const subtype = result.subtype === "success" ? "model_error" : result.subtype;
+    const code = interrupted ? "interrupted" : tooLong ? "context_too_long" : (errorCode ?? subtype);
     this.#emit({ type: "failed", code, message: words, interrupted, ...end });
   }
 

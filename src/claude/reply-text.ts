@@ -5,12 +5,17 @@
  */
 export class ReplyText {
   /** All finished blocks. */
-  #text = "";
+  #text: string;
   /** What of the running block has been streamed, with the joint before it. */
   #streamed = "";
   /** What the pieces have shown behind the finished blocks: after an abandoned attempt more than was streamed since. */
   #shown = "";
   #cut = false;
+
+  /** `text`: what an earlier process has said in this turn, in finished blocks. */
+  constructor(text = "") {
+    this.#text = text;
+  }
 
   get text(): string {
     return this.#text;

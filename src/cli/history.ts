@@ -68,14 +68,14 @@ export class History {
         return isNew ? this.#reply(event.at, event.reply) : this.#delivery(event.at, event.reply);
       case "tool": {
         if (event.state === "finished") return null;
-        const failed = event.state === "failed" ? " failed" : "";
         return this.#block(event.at, claude, [
-          { text: `· ${printableLine(event.name)}${failed}`, paint: dim },
+          { text: `· ${printableLine(event.name)}${toolEnds[event.state]}`, paint: dim },
         ]);
       }
+      case "turn":
+        return event.state === "cut" ? this.#block(event.at, notice, [{ text: cutShort, paint: dim }]) : null;
       case "notice":
         return this.#block(event.at, notice, [{ text: printable(event.text), paint: dim }]);
-      case "turn":
       case "process":
       case "text":
         return null;
@@ -120,6 +120,10 @@ export class History {
     return [...heading, prefix.trimEnd(), ...text.map((each) => indent + each)].join("\n");
   }
 }
+
+const cutShort = "The process died while Claude worked. The messages go on.";
+
+const toolEnds = { started: "", failed: " failed", unknown: " was cut off" };
 
 function plain(text: string): Line {
   return { text: printable(text).replaceAll("\t", "    ") };

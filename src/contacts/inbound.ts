@@ -62,6 +62,7 @@ export const contactPatchSchema = z.strictObject({
   name: line.nullable().optional(),
   tier: tierSchema.optional(),
   group: z.boolean().optional(),
+  queueMode: z.enum(["steer", "queue", "collect", "interrupt"]).nullable().optional(),
 });
 
 export const senderSchema = z.strictObject({
@@ -102,6 +103,8 @@ export const inboundSchema = z.strictObject({
   id: idSchema.optional(),
   contact: contactPatchSchema.optional(),
   sender: senderSchema.optional(),
+  /** The channel that the replies go out by. Default: none; they are fetched. */
+  channel: idSchema.optional(),
   route: routeSchema.optional(),
   attachments: z
     .array(z.unknown())

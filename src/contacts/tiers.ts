@@ -3,7 +3,7 @@
  * This is the first form: the shipped tiers, whose model and prompt `switchboard.toml` may change.
  */
 
-import type { Config } from "../config.ts";
+import type { Config, TierConfig } from "../config.ts";
 import { SwitchboardError } from "../errors.ts";
 
 /** Everything about a Claude process that a tier decides. Two equal policies can share a process. */
@@ -14,6 +14,10 @@ export interface Policy {
   systemPrompt: string;
   /** The only tools that the model sees; all of them run without being asked. */
   tools: readonly string[];
+  /** Tools of which a call that may have been carried out before a crash is not run a second time. */
+  once: readonly string[];
+  /** What becomes of a message that comes while a turn runs, unless the chat says otherwise. */
+  queueMode: NonNullable<TierConfig["queue_mode"]>;
 }
 
 /** Shipped tiers from the most to the least trusted: a group's sender can only lower what the chat allows. */
@@ -31,7 +35,7 @@ const manner =
   "is in the conversation. Answer in plain text as one writes in a messenger: short, without headings or tables. " +
   "What is in your reply is sent as it is.";
 
-const shipped: Record<Exclude<TierName, "unknown">, Omit<Policy, "tier" | "systemPrompt">> = {
+const shipped: Record<Exclude<TierName, "unknown">, Pick<Policy, "model" | "fallbackModel" | "tools">> = {
   admin: { model: "opus", fallbackModel: "sonnet", tools: full },
   partner: { model: "opus", fallbackModel: "sonnet", tools: full },
   family: { model: "sonnet", fallbackModel: "haiku", tools: reading },
@@ -79,9 +83,24 @@ export function tiersOf(changes: Config["tiers"]): Tiers {
         fallbackModel: fallback === model ? null : fallback,
         systemPrompt: change.system_prompt ?? manner,
         tools: base.tools,
+        once: onceOf(tier, base.tools, change.once ?? []),
+        queueMode: change.queue_mode ?? "steer",
       };
       return [tier, policy];
     }),
+  );
+}
+
+function onceOf(tier: string, tools: readonly string[], once: readonly string[]): readonly string[] {
+  const unknown = once.find((name) => !tools.includes(name));
+  if (unknown === undefined) return once;
+  const allowed = tools.length === 0 ? "the tier has no tools" : `allowed: ${tools.join(", ")}`;
+  throw new SwitchboardError(
+    "invalid_config",
+    `tiers.${tier}.once: ${unknown} is no tool of the tier (${allowed})`,
+    {
+      field: `tiers.${tier}.once`,
+    },
   );
 }
 

@@ -101,15 +101,7 @@ export function withEvent(conversation, event) {
     case "process":
       return event.state === "ended" ? { ...conversation, draft: null, tools: new Map() } : conversation;
     case "notice":
-      return put(conversation, {
-        type: "event",
-        id: `event ${event.seq}`,
-        // Between what has been told before and what comes after.
-        seq: lastSeq(conversation) + 0.5,
-        code: event.code,
-        text: event.text,
-        at: event.at,
-      });
+      return withNote(conversation, event);
   }
 }
 
@@ -137,18 +129,48 @@ export function isWorking({ entries, draft }) {
  * @param {Extract<EventView, { type: "turn" }>} event
  * @returns {Conversation}
  */
-function withTurn(conversation, { turnId, state }) {
-  const draft = conversation.draft?.turnId === turnId ? conversation.draft : null;
+function withTurn(conversation, event) {
+  const { turnId, state } = event;
   switch (state) {
     case "started":
     case "joined":
       // A chat runs one turn at a time: another's text is of one that ended unseen.
-      return { ...conversation, draft };
+      return { ...conversation, draft: conversation.draft?.turnId === turnId ? conversation.draft : null };
     case "answered":
     case "failed":
     case "stopped":
-      return { ...conversation, draft: draft === null ? conversation.draft : null, tools: new Map() };
+      return withoutTurn(conversation, turnId);
+    case "cut":
+      return withNote(withoutTurn(conversation, turnId), { ...event, code: "turn_cut", text: "" });
   }
+}
+
+/**
+ * The turn has ended: what was on its way of it is not shown any more.
+ * @param {Conversation} conversation
+ * @param {string} turnId
+ * @returns {Conversation}
+ */
+function withoutTurn(conversation, turnId) {
+  const { draft } = conversation;
+  return { ...conversation, draft: draft?.turnId === turnId ? null : draft, tools: new Map() };
+}
+
+/**
+ * What happened to the conversation, between what has been told before and what comes after.
+ * @param {Conversation} conversation
+ * @param {{ seq: number, at: string, code: string, text: string }} event
+ * @returns {Conversation}
+ */
+function withNote(conversation, { seq, at, code, text }) {
+  return put(conversation, {
+    type: "event",
+    id: `event ${seq}`,
+    seq: lastSeq(conversation) + 0.5,
+    code,
+    text,
+    at,
+  });
 }
 
 /**

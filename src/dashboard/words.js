@@ -76,6 +76,8 @@ export function noticeWords({ code, text }) {
       return "A new conversation begins here.";
     case "reset_undone":
       return "The earlier conversation goes on here.";
+    case "turn_cut":
+      return "The process died while Claude worked. The messages go on.";
     default:
       return text;
   }
@@ -101,6 +103,8 @@ export function actionWords({ did, stopped, requeued }) {
       }`;
     case "undone":
       return "The earlier conversation is back.";
+    case "woken":
+      return "Its process is starting ahead of the next message.";
     case "nothing":
       return "There was nothing to do.";
   }

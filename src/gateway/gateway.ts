@@ -2,14 +2,19 @@
  * The loopback model gateway. Claude processes talk to it with a key of their own, it talks to the model's API with
  * the real credential, which therefore never enters a process that runs a contact's tools.
  *
- * A pass-through for now. All model traffic goes through `handle`: metering and budgets belong before the request is
- * passed on, retries and shared back-off around it. They belong here because a retry that the CLI does not see leaves
- * no trace in the transcript.
+ * Trouble with the API lives here: an attempt that is made again without the process seeing it leaves no trace in its
+ * transcript. One `Line` is shared by all requests, each of which is an `Exchange`. What trouble means for chats is
+ * decided elsewhere, from what is told here. Metering and budgets belong before an exchange.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
-import { sendError } from "./api-error.ts";
+import type { ErrorType } from "./api-error.ts";
+import { Caller, failure } from "./caller.ts";
+import { Exchange, type ExchangeEvents } from "./exchange.ts";
+import { Line, type Trouble } from "./line.ts";
+import { readQuestion, wantsStream } from "./question.ts";
+import { defaultTimes, type Times } from "./times.ts";
 import { Tokens } from "./tokens.ts";
 import { Upstream, type UpstreamOptions } from "./upstream.ts";
 
@@ -21,21 +26,34 @@ export interface ModelRequest {
   readonly generation: number;
   /** Only `messages` runs the model; `count_tokens` is free, `other` is the rest of `/v1`. */
   readonly kind: "messages" | "count_tokens" | "other";
-  /** When it left for the upstream. */
-  readonly leftAt: number;
-  /** When the first byte of the response came; null when none did. */
+  /**
+   * `waiting`: for an API in trouble. `asking`: it has left, and nothing of an answer was passed on. `answering`: the
+   * answer is being passed on. `ended`: it was, or the process got an error, or either side broke off.
+   */
+  readonly state: "waiting" | "asking" | "answering" | "ended";
+  /** How often it has left. */
+  readonly attempts: number;
+  /** When it first left for the upstream; null while it never has. */
+  readonly leftAt: number | null;
+  /** When the first content of the answer came; null when none did. */
   readonly firstByteAt: number | null;
-  /** The upstream's HTTP status; null when it gave none. */
+  /** The upstream's HTTP status in the last attempt; null when it gave none. */
   readonly status: number | null;
-  /** When the response had ended, or either side broke off. Null: the request is in flight. */
   readonly endedAt: number | null;
+}
+
+/** Nothing leaves for the API until a time, or until somebody does something about it. `message` is not for contacts. */
+export interface Hold extends Trouble {
+  readonly kind: "limit" | "authentication" | "billing";
 }
 
 export interface TokenOptions {
   /** The generation of the process that the token is for. */
   generation: number;
-  /** Called for each request when it leaves, at the first byte of its response, and when it has ended. */
+  /** Called for each request when its state changes, for the first time when it has arrived whole. */
   onRequest?: (request: ModelRequest) => void;
+  /** Called when a request that runs the model meets a hold: it will wait, and whoever waits for the process should know. */
+  onHeld?: (hold: Hold) => void;
 }
 
 export interface GatewayToken {
@@ -48,6 +66,10 @@ export interface GatewayToken {
 export interface Gateway {
   /** For the processes' ANTHROPIC_BASE_URL, e.g. `http://127.0.0.1:41234`. */
   readonly url: string;
+  /** What ails the model's API, as the last requests found it; null when nothing does. */
+  readonly trouble: Trouble | null;
+  /** Calls `listener` once for each change of the kind of trouble, and when a limit names another time. Returns a function that ends it. */
+  onTrouble(listener: (trouble: Trouble | null) => void): () => void;
   issue(options: TokenOptions): GatewayToken;
   /** Ends every connection on both sides and resolves when the server is closed. */
   close(): Promise<void>;
@@ -57,53 +79,52 @@ export interface GatewayOptions {
   upstream: UpstreamOptions;
   clock: Clock;
   log: Logger;
+  /** Default: `defaultTimes`. */
+  times?: Partial<Times>;
+  /** For jitter, from 0 to 1. Default: `Math.random`. */
+  random?: () => number;
 }
 
-export async function startGateway({ upstream: options, clock, log }: GatewayOptions): Promise<Gateway> {
-  const upstream = new Upstream(options);
+export async function startGateway({
+  clock,
+  log,
+  random = Math.random,
+  ...options
+}: GatewayOptions): Promise<Gateway> {
+  const times = { ...defaultTimes, ...options.times };
+  const upstream = new Upstream(options.upstream);
+  const line = new Line({ clock, random, times });
+  line.onChange((trouble) => {
+    if (trouble === null) log.info({}, "the model's API is well again");
+    else log.warn({ kind: trouble.kind, until: trouble.until }, "the model's API is in trouble");
+  });
   const tokens = new Tokens<TokenOptions>();
   let count = 0;
 
-  const handle = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+  const handle = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const holder = tokens.holder(incoming.headers);
-    if (!holder) {
-      sendError(outgoing, 401, "authentication_error", "Unknown or revoked gateway token");
-      return;
-    }
+    if (!holder) return refuse(response, 401, "authentication_error", "Unknown or revoked gateway token");
     const url = URL.parse(incoming.url ?? "/", "http://gateway");
-    if (!url?.pathname.startsWith("/v1/")) {
-      sendError(outgoing, 404, "not_found_error", "Only /v1/ is served");
-      return;
-    }
+    if (!url?.pathname.startsWith("/v1/"))
+      return refuse(response, 404, "not_found_error", "Only /v1/ is served");
+    const question = await readQuestion(url.pathname + url.search, incoming);
+    if (question === "too large") return refuse(response, 413, "request_too_large", "More than 32 MiB");
 
+    const caller = new Caller({ response, wantsStream: () => wantsStream(question), clock, times });
     count += 1;
-    const { generation, onRequest } = holder;
-    let request: ModelRequest = {
-      n: count,
-      generation,
-      kind: kindOf(url.pathname),
-      leftAt: clock.now(),
-      firstByteAt: null,
-      status: null,
-      endedAt: null,
-    };
-    outgoing.on("close", () => {
-      request = { ...request, endedAt: clock.now() };
-      onRequest?.(request);
-    });
-    upstream.pass(url.pathname + url.search, incoming, outgoing, {
-      onResponse(status) {
-        request = { ...request, firstByteAt: clock.now(), status };
-        onRequest?.(request);
-      },
-      onFailure(code) {
-        log.warn({ generation, code }, "the model's API broke off");
-      },
-    });
-    onRequest?.(request);
+    const { events, ended } = follow({ n: count, kind: kindOf(url.pathname), holder, clock, log });
+    caller.gone.addEventListener("abort", ended);
+    const runsModel = kindOf(url.pathname) === "messages";
+    await new Exchange({ question, runsModel, caller, line, upstream, clock, random, times, events }).run();
   };
 
-  const server = createServer(handle);
+  const server = createServer((incoming, response) => {
+    handle(incoming, response).catch((error: unknown) => {
+      // A process that left while it was still sending is none.
+      if (!incoming.destroyed || incoming.complete) log.error({ err: error }, "an exchange failed");
+      response.destroy();
+    });
+  });
   // An idle connection is the process's to close: the server closing it would race with the next request.
   server.keepAliveTimeout = 0;
   await new Promise<void>((resolve, reject) => {
@@ -115,6 +136,10 @@ export async function startGateway({ upstream: options, clock, log }: GatewayOpt
 
   return {
     url: `http://127.0.0.1:${address.port}`,
+    get trouble() {
+      return line.trouble;
+    },
+    onTrouble: (listener) => line.onChange(listener),
     issue: (holder) => tokens.issue(holder),
     async close() {
       await new Promise((resolve) => {
@@ -124,6 +149,57 @@ export async function startGateway({ upstream: options, clock, log }: GatewayOpt
       upstream.close();
     },
   };
+}
+
+/** Tells a token's holder how one of its requests fares. */
+function follow(options: {
+  n: number;
+  kind: ModelRequest["kind"];
+  holder: TokenOptions;
+  clock: Clock;
+  log: Logger;
+}): { events: ExchangeEvents; ended: () => void } {
+  const { n, kind, holder, clock, log } = options;
+  const { generation, onRequest, onHeld } = holder;
+  let request: ModelRequest | null = null;
+  const told = (state: ModelRequest["state"], news: Partial<ModelRequest> = {}) => {
+    const fresh = {
+      n,
+      generation,
+      kind,
+      attempts: 0,
+      leftAt: null,
+      firstByteAt: null,
+      status: null,
+      endedAt: null,
+    };
+    if (request?.state === state) return;
+    request = { ...(request ?? fresh), ...news, state };
+    onRequest?.(request);
+  };
+  return {
+    events: {
+      onWaiting: () => told("waiting"),
+      onAsking() {
+        told("asking", { attempts: (request?.attempts ?? 0) + 1, leftAt: request?.leftAt ?? clock.now() });
+      },
+      onAnswering: (status) => told("answering", { status, firstByteAt: clock.now() }),
+      onTrouble(trouble) {
+        if (trouble.kind !== "transient" && kind === "messages") onHeld?.({ ...trouble, kind: trouble.kind });
+      },
+      onFailed(verdict, status) {
+        if (request !== null) request = { ...request, status };
+        log.debug({ generation, n, kind: verdict.kind, status }, "an attempt at the model's API failed");
+      },
+    },
+    ended: () => told("ended", { endedAt: clock.now() }),
+  };
+}
+
+function refuse(response: ServerResponse, status: number, type: ErrorType, message: string): void {
+  const { headers, body } = failure(status, type, message);
+  response.writeHead(status, headers);
+  response.end(body);
 }
 
 function kindOf(pathname: string): ModelRequest["kind"] {

@@ -2,7 +2,9 @@ export {
   type Gateway,
   type GatewayOptions,
   type GatewayToken,
+  type Hold,
   type ModelRequest,
   startGateway,
 } from "./gateway.ts";
+export type { Trouble } from "./line.ts";
 export type { UpstreamOptions } from "./upstream.ts";

@@ -1,11 +1,10 @@
 /**
- * The model's API behind the gateway. One exchange is passed through as it is, both bodies as streams: nothing is
- * buffered, decoded or retried, and when one side breaks off, so does the other.
+ * The model's API behind the gateway: one attempt at a question. Nothing is decoded or retried here, and the answer's
+ * body is read only as fast as the process takes it.
  */
 import * as http from "node:http";
 import * as https from "node:https";
-import { pipeline } from "node:stream";
-import { sendError } from "./api-error.ts";
+import type { Question } from "./question.ts";
 
 export interface UpstreamOptions {
   /** Of an endpoint of the Messages API, http or https; may have a path prefix. */
@@ -15,11 +14,23 @@ export interface UpstreamOptions {
   authToken?: string;
 }
 
-export interface ExchangeEvents {
-  /** The response's first byte has come. */
-  onResponse(status: number): void;
-  /** The upstream broke off; `code` is the system's, e.g. `ECONNREFUSED`. */
-  onFailure(code: string): void;
+/** The API gave no answer, or broke off; the code is the system's, e.g. `ECONNREFUSED`. */
+export class Broken extends Error {
+  readonly code: string;
+
+  constructor(cause: NodeJS.ErrnoException) {
+    const code = cause.code ?? cause.message;
+    super(`the model's API broke off: ${code}`, { cause });
+    this.code = code;
+  }
+}
+
+export interface Answer {
+  readonly status: number;
+  /** Without those that concern one connection. */
+  readonly headers: http.IncomingHttpHeaders;
+  /** The next piece of the body, or null at its end. Rejects with {@link Broken}. */
+  next(): Promise<Buffer | null>;
 }
 
 /** Idle connections are dropped before the usual server (5 s) drops them, so that no request meets a closing one. */
@@ -44,50 +55,74 @@ export class Upstream {
     this.#agent = new this.#transport.Agent({ keepAlive: true, timeout: IDLE_MS });
   }
 
-  /** Passes a request on, to `path` (with query) below the base URL, and the response back. */
-  pass(
-    path: string,
-    incoming: http.IncomingMessage,
-    outgoing: http.ServerResponse,
-    { onResponse, onFailure }: ExchangeEvents,
-  ): void {
+  /**
+   * Sends a question, to its path below the base URL. Resolves with the answer's head; rejects with {@link Broken}.
+   * `signal` ends the attempt at any time, until the end of the body; its reason is the cause then.
+   */
+  ask({ path, method, headers, body }: Question, signal: AbortSignal): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const request = this.#transport.request({
       agent: this.#agent,
       protocol: this.#base.protocol,
       hostname: this.#base.hostname.replace(/^\[|\]$/g, ""),
       port: this.#base.port,
       path: this.#base.pathname.replace(/\/$/, "") + path,
-      method: incoming.method,
-      headers: { ...endToEnd(incoming.headers, OURS), ...framing(incoming.headers), ...this.#credential },
+      method,
+      headers: {
+        ...endToEnd(headers, OURS),
+        // Events are cut out of a stream and put into it: that needs them as they are.
+        "accept-encoding": "identity",
+        ...(body !== null && { "content-length": body.length }),
+        ...this.#credential,
+      },
     });
-    const broke = (error: NodeJS.ErrnoException): string => {
-      const code = error.code ?? error.message;
-      if (!outgoing.destroyed) onFailure(code);
-      return code;
-    };
+    let answering: http.IncomingMessage | null = null;
+    // Once there is an answer, that tells how it ends.
+    request.on("error", (error) => reject(broken(error, signal)));
     request.on("response", (response) => {
-      const status = response.statusCode ?? 502;
-      onResponse(status);
-      outgoing.writeHead(status, endToEnd(response.headers));
-      outgoing.flushHeaders();
-      response.once("error", broke);
-      pipeline(response, outgoing, () => {}); // On an error of one it destroys the other.
+      answering = response;
+      resolve(answerOf(response, signal));
     });
-    request.on("error", (error) => {
-      // Once there is a response, that tells how it ends.
-      if (outgoing.headersSent || outgoing.destroyed) return;
-      const code = broke(error);
-      sendError(outgoing, 502, "api_error", `The model's API could not be reached: ${code}`);
-    });
-    outgoing.on("close", () => {
-      if (!outgoing.writableFinished) request.destroy();
-    });
-    incoming.pipe(request);
+    // A whole response has given its connection back: destroying the request then would hit whoever has it now, and
+    // with an error, nobody who listens (measured: an uncaught exception).
+    const end = () => (answering ?? request).destroy();
+    signal.addEventListener("abort", end, { once: true });
+    request.on("close", () => signal.removeEventListener("abort", end));
+    if (signal.aborted) end();
+    else request.end(body ?? undefined);
+    return promise;
   }
 
   close(): void {
     this.#agent.destroy();
   }
+}
+
+function answerOf(response: http.IncomingMessage, signal: AbortSignal): Answer {
+  const chunks = response.iterator();
+  // `next` tells it, to whoever still asks.
+  response.on("error", () => {});
+  return {
+    status: response.statusCode ?? 502,
+    headers: endToEnd(response.headers),
+    async next() {
+      try {
+        const { value, done } = await chunks.next();
+        return done ? null : value;
+      } catch (error) {
+        throw broken(error, signal);
+      }
+    },
+  };
+}
+
+/** Whoever ended the attempt knows why; the connection only tells that it was cut. */
+function broken(error: unknown, signal: AbortSignal): Broken {
+  return new Broken(asError(signal.aborted ? signal.reason : error));
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 /** RFC 9110, 7.6.1: these speak about one connection and are not passed on, nor are those that `connection` names. */
@@ -103,20 +138,17 @@ const HOP_BY_HOP = [
   "upgrade",
 ];
 
-/** What the process says about these holds between it and the gateway (`expect` is answered by the server). */
-const OURS = ["host", "x-api-key", "authorization", "expect"];
+/**
+ * What the process says about these holds between it and the gateway (`expect` is answered by the server). A body is
+ * always framed by us, whatever the method or `connection` says: unframed, it could pass for another request.
+ */
+const OURS = ["host", "x-api-key", "authorization", "expect", "content-length", "accept-encoding"];
 
 function endToEnd(
   headers: http.IncomingHttpHeaders,
   alsoNot: readonly string[] = [],
-): http.OutgoingHttpHeaders {
+): http.IncomingHttpHeaders {
   const named = (headers.connection ?? "").toLowerCase().split(/\s*,\s*/);
   const dropped = new Set([...HOP_BY_HOP, ...named, ...alsoNot]);
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !dropped.has(name)));
-}
-
-/** A body is always framed, whatever the method or `connection` says: unframed, it could pass for another request. */
-function framing(headers: http.IncomingHttpHeaders): http.OutgoingHttpHeaders {
-  if (headers["content-length"] !== undefined) return { "content-length": headers["content-length"] };
-  return headers["transfer-encoding"] !== undefined ? { "transfer-encoding": "chunked" } : {};
 }

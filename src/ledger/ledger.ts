@@ -15,12 +15,20 @@
 /** Anything that JSON can say; what a channel hands over to find its way back with a reply. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+/**
+ * What becomes of a message that comes while a turn runs: it joins the turn (`steer`); it waits for a turn of its own
+ * (`queue`); it waits for a turn with all that come within a short window (`collect`); it stops the turn (`interrupt`).
+ */
+export type QueueMode = "steer" | "queue" | "collect" | "interrupt";
+
 /** Who is behind a chat. */
 export interface Contact {
   name: string | null;
   tier: string;
   /** Several people speak in this chat; each message then bears its sender's name. */
   group: boolean;
+  /** Null: as the tier says. */
+  queueMode: QueueMode | null;
 }
 
 /** Only the given fields change. */
@@ -28,6 +36,7 @@ export interface ContactPatch {
   name?: string | null | undefined;
   tier?: string | undefined;
   group?: boolean | undefined;
+  queueMode?: QueueMode | null | undefined;
 }
 
 /** Who spoke in a group. A tier given here can only lower what the chat's own tier allows. */
@@ -95,12 +104,16 @@ export interface Message {
   seq: number;
   text: string;
   sender: Sender | null;
-  /** Where its reply goes: fixed here, at acceptance. */
+  /** The channel that its replies go out by; null: they are fetched. With `route` fixed here, at acceptance. */
+  channel: string | null;
+  /** What the channel needs to find its way back. */
   route: Json;
+  /** `stop`: a stop word. It stops what is open before it, and the model never sees it. */
+  command: "stop" | null;
   status: MessageStatus;
   /** Of a stopped message: whether the model had begun to work on it. Null otherwise. */
   ran: boolean | null;
-  /** Charged tries so far. */
+  /** Charged tries so far, continuations of a cut turn among them. */
   tries: number;
   /** Why it was refused or failed. */
   error: Failure | null;
@@ -111,6 +124,10 @@ export interface Message {
   endedAt: number | null;
 }
 
+/**
+ * `pending`: to be sent; `sending`: handed to its channel, which has not answered; `uncertain`: nobody knows whether it
+ * went out; `failed`: given up. A reply that is fetched is `sent` at its commit.
+ */
 export type ReplyStatus = "pending" | "sending" | "sent" | "uncertain" | "failed";
 
 /** One outbound text. At most one `answer` names a message. */
@@ -120,18 +137,45 @@ export interface Reply {
   seq: number;
   kind: "answer" | "notice";
   text: string;
-  /** Ids of the messages that it answers. */
+  /** Ids of the messages that it answers, or, for a notice, that it is about. */
   answers: string[];
+  /** Both are those of the first message that it names. */
+  channel: string | null;
   route: Json;
   status: ReplyStatus;
+  /** How often it was handed to its channel. */
+  attempts: number;
+  /** When it is next to be handed over; null when it is not `pending`. */
+  dueAt: number | null;
+  /** Why its last attempt came to nothing. */
+  error: Failure | null;
   createdAt: number;
 }
 
+/** Words of ours to the sender: what became of messages, or of the conversation. */
+export interface Notice {
+  /** Of the reply that it becomes. One that the ledger has already is left out, so a notice can be told once. */
+  id: string;
+  text: string;
+  /** The messages that it is about, at least one; the reply goes where the first one's does. */
+  about: string[];
+}
+
+/** What became of an attempt to send a reply. */
+export type Delivery =
+  /** It is being handed to its channel. From `pending`, or from `sending` when an earlier attempt died. */
+  | { status: "sending" }
+  | { status: "sent" }
+  /** To be tried again, `delayMs` from now. */
+  | { status: "pending"; delayMs: number; error: Failure }
+  | { status: "uncertain" | "failed"; error: Failure };
+
 /**
  * How a try ended; null while it is under way, and at most one of a message is. `lost`: its process died or gave
- * the message back, and the message was requeued or charged anew.
+ * the message back, and the message was requeued or charged anew. `excused`: so it was, for something that is not the
+ * message's fault (a usage limit, a closed process); it counts for nothing.
  */
-export type TryOutcome = "answered" | "failed" | "stopped" | "lost";
+export type TryOutcome = "answered" | "failed" | "stopped" | "lost" | "excused";
 
 /** One handing-over of a message to a process. Charged before it is made. */
 export interface Try {
@@ -142,11 +186,16 @@ export interface Try {
   sdkUuid: string;
   generation: number;
   epoch: number;
+  /** `continue`: the message stands in the transcript, and its cut turn is taken up again. */
+  kind: "send" | "continue";
+  /** What the cut turn had achieved when this try was charged: assistant and tool entries in the transcript. */
+  progress: number;
   outcome: TryOutcome | null;
   chargedAt: number;
 }
 
-export type TurnOutcome = "answered" | "failed" | "stopped";
+/** `cut`: its process died; what becomes of its messages is another matter. */
+export type TurnOutcome = "answered" | "failed" | "stopped" | "cut";
 
 /** One run of the model, with the messages that it took in. */
 export interface Turn {
@@ -160,6 +209,25 @@ export interface Turn {
   /** When its first model request left the gateway, and when that request's first byte came. */
   requestAt: number | null;
   firstByteAt: number | null;
+  endedAt: number | null;
+}
+
+/** `unknown`: its process died while it ran. */
+export type ToolState = "started" | "finished" | "failed" | "unknown";
+
+/** A tool call of a turn, recorded before the tool runs. */
+export interface ToolCall {
+  /** The model's id of the call. */
+  toolUseId: string;
+  turnId: string;
+  generation: number;
+  name: string;
+  /** As JSON, cut to its first 2000 characters. */
+  input: string;
+  /** Of the whole input: two calls with the same digest are the same call. */
+  digest: string;
+  state: ToolState;
+  startedAt: number;
   endedAt: number | null;
 }
 
@@ -185,7 +253,7 @@ export type Change =
       turnId: string;
       toolUseId: string;
       name: string;
-      state: "started" | "finished" | "failed";
+      state: ToolState;
     }
   | { type: "reply"; reply: Reply }
   | {
@@ -220,7 +288,9 @@ export interface Inbound {
   externalId: string | null;
   text: string;
   sender: Sender | null;
+  channel: string | null;
   route: Json;
+  command: "stop" | null;
   contact: ContactPatch;
   /** Base of the session name (ASCII) if the chat is new; the ledger appends `-2`, `-3`… until it is free. */
   sessionNameBase: string;
@@ -261,14 +331,15 @@ export interface TurnEnd {
   turnId: string;
   /**
    * `answered` gives the reply to each of `messageIds` that is still open; otherwise `endings` says how members end.
-   * The open tries of all members end with the turn's outcome; a member that is in no ending stays open.
+   * The open tries of all members end with the turn's outcome (`cut`: as `lost`); a member that is in no ending stays open.
    */
   outcome: TurnOutcome;
   /** All members: those that `beginTurn` and `joinTurn` did not name are added. */
   messageIds: string[];
-  /** The answer, for `answered`; its route is that of the first message that it answers. */
-  reply: { id: string; text: string; status: ReplyStatus } | null;
+  /** The answer, for `answered`; it goes where the first message that it answers says. */
+  reply: { id: string; text: string } | null;
   endings: Ending[];
+  notices: Notice[];
   /** What the turn proved: the SDK's session id, and the facts that Claude now knows. Null: as before. */
   proven: { sessionId: string; sdkSessionId: string; toldFacts: string | null } | null;
   usage: Omit<Usage, "turns"> | null;
@@ -399,8 +470,9 @@ export interface Ledger {
   // Ownership
 
   /**
-   * Makes every earlier lease of the chat stale, and ends what its holder left running: turns as `failed` (their
-   * messages stay open), processes. So does opening the ledger, for all chats. `invalid`: no such chat.
+   * Makes every earlier lease of the chat stale, and ends what its holder left running: turns as `cut` (their
+   * messages stay open), tool calls as `unknown`, processes. So does opening the ledger, for all chats.
+   * `invalid`: no such chat.
    */
   acquire(chatId: string, hostId: string): Promise<{ epoch: number } | { heldBy: string }>;
   /** Keeps all of the host's leases. `leaseMs`: how long they now hold without another renewal; null: for ever. */
@@ -435,12 +507,14 @@ export interface Ledger {
   charge(
     lease: Lease,
     generation: number,
-    tries: Array<{ messageId: string; sdkUuid: string }>,
+    tries: Array<Pick<Try, "messageId" | "sdkUuid" | "kind" | "progress">>,
   ): Promise<void>;
-  /** Takes `sent` messages back to `queued`; their open tries end as `lost`. Others are left as they are. */
-  requeue(lease: Lease, messageIds: string[]): Promise<void>;
+  /** Takes `sent` messages back to `queued`; their open tries end with `outcome`. Others are left as they are. */
+  requeue(lease: Lease, messageIds: string[], outcome: "lost" | "excused"): Promise<void>;
   /** Ends open messages outside of a turn. Messages that have an end already are left as they are. */
-  endMessages(lease: Lease, endings: Ending[]): Promise<void>;
+  endMessages(lease: Lease, endings: Ending[], notices?: Notice[]): Promise<void>;
+  /** Tells the senders something. `invalid` when a notice is about no message of the chat. */
+  notify(lease: Lease, notices: Notice[]): Promise<void>;
 
   beginTurn(
     lease: Lease,
@@ -448,13 +522,38 @@ export interface Ledger {
   ): Promise<void>;
   /** Messages that a running turn took in (steering). */
   joinTurn(lease: Lease, turnId: string, messageIds: string[]): Promise<void>;
-  /** `reply` is null also when no member was open any more: then nobody waits for it. `invalid`: no such open turn. */
+  /**
+   * `reply` is null also when no member was open any more: then nobody waits for it. Tool calls that still run end as
+   * `unknown`. `invalid`: no such open turn.
+   */
   endTurn(lease: Lease, end: TurnEnd): Promise<{ reply: Reply | null }>;
+  /** Records a call before its tool runs, with its event; one that is recorded already is left as it is. `invalid`: no such open turn. */
+  beginTool(
+    lease: Lease,
+    call: Pick<ToolCall, "toolUseId" | "turnId" | "name" | "input" | "digest">,
+  ): Promise<void>;
+  /** Does nothing when the call has ended, or was never recorded. */
+  endTool(lease: Lease, turnId: string, toolUseId: string, state: "finished" | "failed"): Promise<void>;
+  /** The calls of all turns that have one of these messages as a member, oldest first. */
+  toolCalls(chatId: string, messageIds: string[]): Promise<ToolCall[]>;
   /** The chat's latest turns, newest first. */
   turns(chatId: string, limit: number): Promise<Turn[]>;
 
-  /** Appends events that change no other row (tools, notices). */
-  append(lease: Lease, changes: Array<Extract<Change, { type: "tool" | "notice" }>>): Promise<void>;
+  /** Appends events that change no other row. */
+  append(lease: Lease, changes: Array<Extract<Change, { type: "notice" }>>): Promise<void>;
+
+  // Replies that go out by a channel
+
+  /** Chats with a `pending` or `sending` reply by this channel, in order of chat id, after the given one. */
+  chatsWithReplies(channel: string, after: string, limit: number): Promise<string[]>;
+  /** The chat's oldest `pending` or `sending` reply by this channel. */
+  nextReply(channel: string, chatId: string): Promise<Reply | null>;
+  /** Records an attempt or what became of it. `invalid` when the reply is neither `pending` nor `sending`. */
+  deliver(replyId: string, delivery: Delivery): Promise<void>;
+  /** `failed` and `uncertain` replies, oldest first, with an id after the given one. */
+  failedReplies(after: string, limit: number): Promise<Reply[]>;
+  /** A `failed` or `uncertain` reply is `pending` again, as if it had never been tried. Null when it is neither. */
+  retryReply(replyId: string): Promise<Reply | null>;
 
   // Events
 

@@ -1,4 +1,5 @@
 /** Processes of the machine: the only place that knows /proc, ps, signals to others, setpriv and macOS. */
+export { type Activity, activity } from "./activity.ts";
 export { SpawnError } from "./command.ts";
 export type { Guard } from "./guard.ts";
 export { type HomeHolder, type HomeLock, HomeLockError, lockHome } from "./home-lock.ts";

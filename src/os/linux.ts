@@ -20,7 +20,7 @@ export async function processTable(markersSince: number): Promise<ProcessEntry[]
       .slice(i, i + SLICE)
       .flatMap((pid) => readStat(pid) ?? [])
       .filter((stat) => stat.state !== "Z" && stat.state !== "X");
-    const entries = alive.map(async ({ hasMemory, ...stat }) => {
+    const entries = alive.map(async ({ hasMemory, cpuMs: _, ...stat }) => {
       const wanted = hasMemory && stat.startTime >= markersSince;
       return { ...stat, marker: wanted ? await readMarker(stat.pid) : undefined };
     });
@@ -34,6 +34,11 @@ export function startTimeOf(pid: number): number | undefined {
   return readStat(pid)?.startTime;
 }
 
+export function activityOf(pid: number): { stopped: boolean; cpuMs: number } | undefined {
+  const stat = readStat(pid);
+  return stat && { stopped: stat.state === "T" || stat.state === "t", cpuMs: stat.cpuMs };
+}
+
 /** The proportional share (PSS) where it may be read, else the resident set. */
 export async function memoryOf(pids: readonly number[]): Promise<number> {
   const each = pids.map(
@@ -45,7 +50,11 @@ export async function memoryOf(pids: readonly number[]): Promise<number> {
   return 1024 * (await Promise.all(each)).reduce((sum, kb) => sum + kb, 0);
 }
 
+/** Of a second: what the kernel counts processor time in for other programs, on every Linux that Node runs on. */
+const TICKS = 100;
+
 type Stat = Omit<ProcessEntry, "marker"> & {
+  readonly cpuMs: number;
   /** False for kernel threads: their environment need not be asked for. */
   readonly hasMemory: boolean;
 };
@@ -75,6 +84,7 @@ function parseStat(pid: number, text: string): Stat {
     group: number(5),
     session: number(6),
     startTime: number(22),
+    cpuMs: ((number(14) + number(15)) * 1000) / TICKS,
     hasMemory: number(23) > 0,
   };
 }

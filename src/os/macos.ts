@@ -25,6 +25,17 @@ export function startTimeOf(pid: number): number | undefined {
   return stdout?.trim() ? parseStart(stdout.trim()) : undefined;
 }
 
+export function activityOf(pid: number): { stopped: boolean; cpuMs: number } | undefined {
+  const { stdout } = spawnSync(PS, ["-o", "state=,time=", "-p", String(pid)], { env, encoding: "latin1" });
+  const found = /^\s*([A-Z])\S*\s+(?:(\d+):)?(\d+):(\d+\.\d+)/.exec(stdout ?? "");
+  if (found === null) return undefined;
+  const [, state, hours = "0", minutes, seconds] = found;
+  return {
+    stopped: state === "T",
+    cpuMs: (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000,
+  };
+}
+
 export async function memoryOf(pids: readonly number[]): Promise<number> {
   if (pids.length === 0) return 0;
   // ps fails when none of them is left.

@@ -41,6 +41,11 @@ export function startTimeOf(pid: number): number | undefined {
   return system.startTimeOf(pid);
 }
 
+/** Whether a process is stopped, and its processor time in ms; undefined when there is none. */
+export function activityOf(pid: number): { stopped: boolean; cpuMs: number } | undefined {
+  return system.activityOf(pid);
+}
+
 /** Memory of the given processes together, in bytes; what is gone counts 0. */
 export function memoryOf(pids: readonly number[]): Promise<number> {
   return system.memoryOf(pids);

@@ -78,7 +78,7 @@ export class Book {
     this.write(work).catch((error) => this.#options.onFailure(error));
   }
 
-  note(change: Extract<Change, { type: "tool" | "notice" }>): void {
+  note(change: Extract<Change, { type: "notice" }>): void {
     this.later((ledger, lease) => ledger.append(lease, [change]));
   }
 

@@ -10,8 +10,16 @@ export function factsOf({ name, tier, group }: Contact): string {
   return JSON.stringify({ name, tier, kind: group ? "group" : "person" });
 }
 
-/** Text blocks. `facts`: null when Claude knows them already. */
-export function contentOf(message: Message, group: boolean, facts: string | null): string[] {
+/** Text blocks. `facts`: null when Claude knows them already; `note`: what it has to know of an earlier try. */
+export function contentOf(
+  message: Message,
+  group: boolean,
+  { facts, note }: { facts: string | null; note: string | null },
+): string[] {
   const spoken = group && message.sender !== null ? `${message.sender.name}: ${message.text}` : message.text;
-  return facts === null ? [spoken] : [`Contact facts from Switchboard: ${facts}`, spoken];
+  return [
+    ...(facts === null ? [] : [`Contact facts from Switchboard: ${facts}`]),
+    ...(note === null ? [] : [note]),
+    spoken,
+  ];
 }

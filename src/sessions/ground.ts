@@ -4,7 +4,18 @@
  * anybody had learned its id is found all the same.
  */
 
-import { findTranscript, openSpace, type Space, savedCost, spaceOf, takenUuids } from "../claude/index.ts";
+import {
+  copyTranscript,
+  lastTurn,
+  lookAfter,
+  openSpace,
+  putTranscriptAside,
+  readTurns,
+  type Space,
+  savedCost,
+  spaceOf,
+  type TranscriptTurn,
+} from "../claude/index.ts";
 import type { Session as SessionRecord } from "../ledger/index.ts";
 import type { Logger } from "../log.ts";
 import { linkSpace } from "./link.ts";
@@ -14,15 +25,23 @@ export interface Ground {
   sdkSessionId: string;
   /** Null: the conversation begins. */
   transcript: string | null;
+  /** The answer behind which the conversation goes on, because what came after it only failed. Null: the last one. */
+  at: string | null;
   costSoFarUsd: number;
+  /** What had to be done to the transcript. */
+  did: "nothing" | "restored" | "cut";
+  /** There was a conversation, and nothing is left of it. */
+  lost: boolean;
 }
 
 export interface Folders {
   spaces: string;
   links: string;
+  /** One folder a session, with the copy of its transcript. */
+  transcripts: string;
 }
 
-/** Makes the folders that are missing. */
+/** Makes the folders that are missing, and sees to the transcript. No process of the session may run. */
 export async function prepareGround(
   record: SessionRecord,
   name: string,
@@ -32,17 +51,42 @@ export async function prepareGround(
   const space = await openSpace(folders.spaces, record.id);
   await linkSpace(folders.links, name, space.work, log);
   const sdkSessionId = sdkSessionIdOf(record);
-  const transcript = await findTranscript(space, sdkSessionId);
-  const costSoFarUsd = transcript === null ? 0 : await savedCost(transcript);
-  return { space, sdkSessionId, transcript, costSoFarUsd };
+  const { transcript, did } = await lookAfter(space, sdkSessionId, copiesOf(record, folders));
+  const lost = transcript === null && record.sdkSessionId !== null;
+  const ground = { space, sdkSessionId, transcript, at: null, costSoFarUsd: 0, did, lost };
+  if (transcript === null) return ground;
+  const costSoFarUsd = await savedCost(transcript);
+  const last = await lastTurn(transcript);
+  // What the model's API refused would be sent to it again with every message to come.
+  if (last === null || last.end.kind !== "failed" || last.progress > 0) return { ...ground, costSoFarUsd };
+  if (last.before !== null) return { ...ground, costSoFarUsd, at: last.before };
+  await putTranscriptAside(space, sdkSessionId, copiesOf(record, folders));
+  return { ...ground, transcript: null };
 }
 
-/** The uuids of all messages that the session's transcript shows as taken in; empty when there is none. */
-export async function takenIn(record: SessionRecord, folders: Folders): Promise<Set<string>> {
-  const transcript = await findTranscript(spaceOf(folders.spaces, record.id), sdkSessionIdOf(record));
-  return transcript === null ? new Set() : await takenUuids(transcript);
+/** The turns of the session's transcript, restored if need be; none when there is none. No process of the session may run. */
+export async function turnsOf(record: SessionRecord, folders: Folders): Promise<TranscriptTurn[]> {
+  const space = spaceOf(folders.spaces, record.id);
+  const { transcript } = await lookAfter(space, sdkSessionIdOf(record), copiesOf(record, folders));
+  return transcript === null ? [] : await readTurns(transcript);
 }
 
-function sdkSessionIdOf({ id, sdkSessionId }: SessionRecord): string {
+/** Brings the copy of the session's transcript up to date. */
+export async function copyOf(record: SessionRecord, folders: Folders): Promise<void> {
+  const space = spaceOf(folders.spaces, record.id);
+  await copyTranscript(space, sdkSessionIdOf(record), copiesOf(record, folders));
+}
+
+/** Puts aside what Claude Code refuses to resume, so that its copy, or at last a fresh conversation, takes its place. */
+export async function putAside(record: SessionRecord, folders: Folders): Promise<void> {
+  const space = spaceOf(folders.spaces, record.id);
+  await putTranscriptAside(space, sdkSessionIdOf(record), copiesOf(record, folders));
+}
+
+export function sdkSessionIdOf({ id, sdkSessionId }: SessionRecord): string {
   return sdkSessionId ?? id;
+}
+
+function copiesOf({ id }: SessionRecord, { transcripts }: Folders): string {
+  return `${transcripts}/${id}`;
 }

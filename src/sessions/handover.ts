@@ -1,45 +1,109 @@
 /**
  * What may be handed over to a process now. Pure.
  *
- * In the order of acceptance, nobody overtakes anybody. A message joins what is in the process's hands only if the
- * process has the policy that holds for it, and if its reply goes the same way: one reply cannot go two.
+ * In the order of acceptance, nobody overtakes anybody. A message joins what is in the process's hands only if the queue
+ * mode says so, if the process has the policy that holds for it, and if its reply goes the same way: one reply cannot go
+ * two. What is handed over as one parcel is one turn.
  */
 
-import type { Json, Sender } from "../ledger/index.ts";
-import { type Entry, inHand } from "./entry.ts";
+import type { Json, QueueMode, Sender } from "../ledger/index.ts";
+import { currentUuid, type Entry, inHand } from "./entry.ts";
 
 export interface Handover {
   /** Charged already. */
-  handOver: Entry[];
+  handOver: Entry[][];
   /** To be charged first. */
-  charge: Entry[];
+  charge: Entry[][];
   /** The next message needs a process with another policy, and this one has nothing in hand any more. */
   otherPolicy: boolean;
+  /** In ms of the monotonic clock: when to look again, because more may come until then. Null: no need to. */
+  lookAgainAt: number | null;
 }
 
-export function handover(entries: readonly Entry[], fits: (sender: Sender | null) => boolean): Handover {
-  const next: Handover = { handOver: [], charge: [], otherPolicy: false };
-  const there = entries.filter(inHand);
-  for (const entry of entries) {
-    if (inHand(entry)) continue;
-    if (entry.phase === "pending" || (entry.phase === "charged" && next.charge.length > 0)) break;
-    if (!fits(entry.message.sender)) {
-      next.otherPolicy = there.length === 0;
+/** ms. A burst is over when nothing has come for so long, or when its first message has waited for the longest. */
+export const burst = { quietMs: 2000, longestMs: 10_000 };
+
+export interface Circumstances {
+  mode: QueueMode;
+  /** In ms of the monotonic clock. */
+  now: number;
+  /** Whether the process has the policy that holds for the sender. */
+  fits: (sender: Sender | null) => boolean;
+}
+
+export function handover(entries: readonly Entry[], { mode, now, fits }: Circumstances): Handover {
+  const next: Handover = { handOver: [], charge: [], otherPolicy: false, lookAgainAt: null };
+  const there = entries.find(inHand);
+  const waiting = entries.filter((entry) => !inHand(entry));
+  const [first] = waiting;
+  if (first === undefined) return next;
+  if (!fits(first.message.sender)) {
+    next.otherPolicy = there === undefined && first.phase !== "pending";
+    return next;
+  }
+  if (there !== undefined && (mode !== "steer" || !sameWay(there, first))) return next;
+  const ready = waiting.slice(
+    0,
+    firstThat(waiting, (entry) => !fits(entry.message.sender) || !sameWay(first, entry)),
+  );
+  const blocked = ready.slice(
+    0,
+    firstThat(ready, ({ phase }) => phase === "pending"),
+  );
+  const charged = blocked.slice(
+    0,
+    firstThat(blocked, ({ phase }) => phase !== "charged"),
+  );
+  next.handOver = parcelsOf(charged);
+  // Whoever stands behind one that is charged in these modes waits for that one's turn.
+  if (mode !== "steer" && charged.length > 0) return next;
+  const fresh = blocked.slice(charged.length);
+  if (fresh.length === 0) return next;
+  switch (mode) {
+    case "steer":
+      next.charge = fresh.map((entry) => [entry]);
       break;
+    case "queue":
+      next.charge = fresh.slice(0, 1).map((entry) => [entry]);
+      break;
+    case "interrupt":
+      next.charge = [fresh];
+      break;
+    case "collect": {
+      const over = burstEnd(fresh);
+      if (now >= over) next.charge = [fresh];
+      else next.lookAgainAt = over;
     }
-    if (!sameWay(there[0], entry.message.route)) break;
-    there.push(entry);
-    if (entry.phase === "charged") next.handOver.push(entry);
-    else next.charge.push(entry);
   }
   return next;
 }
 
 /** Whether a message that is yet to be accepted could be handed over at once. */
-export function couldJoin(entries: readonly Entry[], fits: boolean, route: Json): boolean {
-  return fits && entries.every(inHand) && sameWay(entries[0], route);
+export function couldJoin(entries: readonly Entry[], mode: QueueMode, fits: boolean, route: Json): boolean {
+  if (!fits || mode === "collect" || !entries.every(inHand)) return false;
+  const [there] = entries;
+  return there === undefined || (mode === "steer" && isSame(there.message.route, route));
 }
 
-function sameWay(there: Entry | undefined, route: Json): boolean {
-  return there === undefined || JSON.stringify(there.message.route) === JSON.stringify(route);
+function burstEnd(entries: readonly Entry[]): number {
+  const times = entries.map(({ since }) => since);
+  return Math.min(Math.max(...times) + burst.quietMs, Math.min(...times) + burst.longestMs);
+}
+
+/** Those that were charged under one uuid are handed over as one. */
+function parcelsOf(entries: readonly Entry[]): Entry[][] {
+  return [...Map.groupBy(entries, currentUuid).values()];
+}
+
+function firstThat<T>(list: readonly T[], test: (item: T) => boolean): number {
+  const at = list.findIndex(test);
+  return at === -1 ? list.length : at;
+}
+
+function sameWay(a: Entry, b: Entry): boolean {
+  return a.message.channel === b.message.channel && isSame(a.message.route, b.message.route);
+}
+
+function isSame(a: Json, b: Json): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,48 +1,122 @@
 /**
- * Whether a session's process is well, and whether it is still worth its memory. Pure: the manager acts.
+ * Whether a session's process is well, and whether it is still worth its memory. Pure: the session acts.
+ *
+ * What it waits for decides how long it may: each kind of waiting has its own limit and its own evidence of progress.
+ * Waiting for a slot, for a person's yes, for a limit or a budget to end is not the process's matter and never sick.
+ * A process that does not answer is hung when nothing else speaks for it: twice, and without using the processor
+ * meanwhile. One that somebody has stopped (state T) says so itself.
  */
 
+/** All times in ms of the monotonic clock. */
 export interface Snapshot {
-  /** Turns that failed since one ended well, on this process. */
-  failuresInARow: number;
-  /** Since when nothing is open in it, in ms of the monotonic clock; null while it works. */
+  state: "starting" | "idle" | "busy";
+  /** When it was spawned. */
+  since: number;
+  /** Since when nothing is open in it; null while it works. */
   idleSince: number | null;
-  /** Whether it answered its ping within {@link pingLimitMs}. */
-  answered: boolean;
+  /** What its turn waits for; null when none runs. */
+  waiting: "model" | "tool" | "compaction" | null;
+  /** When the turn last got somewhere: a word of the model, a tool's begin or end, an answer's first byte. */
+  progressAt: number;
+  /** A request is with the gateway, which has limits of its own for it. */
+  asking: boolean;
+  tools: ReadonlyArray<{ since: number; timeoutMs: number | null }>;
+  ping: Ping;
 }
 
-export type Judgement =
+export interface Ping {
+  /** In a row. */
+  missed: number;
+  /** Whether it used the processor between the last two that it missed. */
+  worked: boolean;
+  /** Stopped by a signal (state T). */
+  stopped: boolean;
+}
+
+export type Diagnosis =
   | { verdict: "healthy" }
-  /** To be replaced by a new process on the same session. */
-  | { verdict: "sick"; reason: string }
+  | { verdict: "waiting"; for: "start" | "model" | "tool" | "compaction" }
+  /** To be replaced by a new process on the same session. `kill`: it cannot react to anything gentler. */
+  | { verdict: "sick"; reason: string; remedy: "terminate" | "kill" }
   /** To be closed; the conversation stays. */
   | { verdict: "unused"; reason: string };
 
-/** ms. A living process answers within 3 ms, in mid-turn too (measured); the rest is room for a loaded machine. */
-export const pingLimitMs = 10_000;
-export const maxFailuresInARow = 3;
+/** In ms. */
+export const limits = {
+  /** Ten starts at once take 11 s each on two busy cores (measured); one that takes longer than this hangs. */
+  start: 60_000,
+  /** After its start a process is not blamed for silence: it shares the machine with others that start. */
+  grace: 60_000,
+  /** A living process answers within 3 ms, in mid-turn too (measured); the rest is room for a loaded machine. */
+  ping: 5_000,
+  /** Between two looks at a process. With two missed pings a hung one is found within 30 s. */
+  check: 10_000,
+  /** Without a request, a word or a tool, in the middle of a turn. */
+  model: 120_000,
+  /** Of a tool that has declared none. The CLI's own limit for Bash is 10 minutes at most. */
+  tool: 15 * 60_000,
+  /** Beyond what a tool has declared. */
+  toolGrace: 60_000,
+  compaction: 10 * 60_000,
+  /** Until a continued turn asks the model. Some resumes do not begin to run by themselves (measured). */
+  continuation: 10_000,
+};
 
-export function judge(snapshot: Snapshot, now: number, limits: { idleMs: number }): Judgement {
-  if (!snapshot.answered) return { verdict: "sick", reason: "it does not answer" };
-  if (snapshot.failuresInARow >= maxFailuresInARow) {
-    return { verdict: "sick", reason: `${snapshot.failuresInARow} turns failed in a row` };
+export function diagnose(snapshot: Snapshot, now: number, { idleMs }: { idleMs: number }): Diagnosis {
+  const { state, since, idleSince, ping } = snapshot;
+  if (ping.stopped) return { verdict: "sick", reason: "it is stopped (state T)", remedy: "kill" };
+  if (state === "starting") {
+    if (now - since < limits.start) return { verdict: "waiting", for: "start" };
+    return { verdict: "sick", reason: "it did not start up", remedy: "kill" };
   }
-  if (snapshot.idleSince !== null && now - snapshot.idleSince >= limits.idleMs) {
-    return { verdict: "unused", reason: "idle for long" };
-  }
+  if (now - since >= limits.grace && ping.missed >= 2 && !ping.worked)
+    return { verdict: "sick", reason: "it does not answer", remedy: "kill" };
+  if (state === "busy") return diagnoseTurn(snapshot, now);
+  if (idleSince !== null && now - idleSince >= idleMs) return { verdict: "unused", reason: "idle for long" };
   return { verdict: "healthy" };
+}
+
+function diagnoseTurn({ waiting, progressAt, asking, tools }: Snapshot, now: number): Diagnosis {
+  const silent = now - progressAt;
+  switch (waiting) {
+    case null:
+      return { verdict: "healthy" };
+    case "tool": {
+      const over = tools.some(
+        ({ since, timeoutMs }) =>
+          now - since >= (timeoutMs === null ? limits.tool : timeoutMs + limits.toolGrace),
+      );
+      if (!over) return { verdict: "waiting", for: "tool" };
+      return { verdict: "sick", reason: "a tool ran longer than it may", remedy: "terminate" };
+    }
+    case "compaction":
+      if (asking || silent < limits.compaction) return { verdict: "waiting", for: "compaction" };
+      return { verdict: "sick", reason: "its compaction does not end", remedy: "terminate" };
+    case "model":
+      if (asking || silent < limits.model) return { verdict: "waiting", for: "model" };
+      return {
+        verdict: "sick",
+        reason: "its turn neither asks the model nor runs a tool",
+        remedy: "terminate",
+      };
+  }
 }
 
 /** ms. The death of a process that lived so long is no sign that the next one will die too. */
 export const livedLongMs = 60_000;
 
-/** ms. Ten starts at once take 11 s each on two busy cores (measured); one that takes longer than this hangs. */
-export const startLimitMs = 60_000;
-
 /**
- * ms to wait before the next start after so many in a row that came to nothing. Not long: a message's tries are
- * few, and somebody waits for its end.
+ * ms to wait before the next start after so many in a row that came to nothing. Not long at first: a message's tries
+ * are few, and somebody waits for its end.
  */
 export function restartDelayMs(deathsInARow: number): number {
-  return deathsInARow === 0 ? 0 : Math.min(4000, 250 * 4 ** (deathsInARow - 1));
+  return deathsInARow === 0 ? 0 : Math.min(30_000, 250 * 4 ** (deathsInARow - 1));
+}
+
+/** So many unexpected deaths within the window put a session into quarantine, for `restMs`. */
+export const quarantine = { deaths: 6, windowMs: 10 * 60_000, restMs: 10 * 60_000 };
+
+/** `deaths`: when the session's processes died unexpectedly, in ms of the monotonic clock. */
+export function isQuarantined(deaths: readonly number[], now: number): boolean {
+  return deaths.filter((at) => now - at < quarantine.windowMs).length >= quarantine.deaths;
 }

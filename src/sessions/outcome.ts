@@ -1,9 +1,7 @@
-/** What the end of a turn, or of a process in mid-turn, means for the messages in it. Pure. */
+/** What the end of a turn means for the messages in it. Pure. */
 
 import type { ClaudeEvent } from "../claude/index.ts";
-import type { Ending, TurnEnd, TurnOutcome } from "../ledger/index.ts";
-import type { Verdict } from "./recovery.ts";
-import type { OpenTurn } from "./turn.ts";
+import type { Ending, TurnOutcome } from "../ledger/index.ts";
 
 type Ended = Extract<ClaudeEvent, { type: "done" | "failed" }>;
 
@@ -30,29 +28,4 @@ export function endingsOf(
 export function outcomeOf(endings: readonly Ending[]): TurnOutcome {
   if (endings.length === 0) return "answered";
   return endings.some(({ status }) => status === "stopped") ? "stopped" : "failed";
-}
-
-/** The end of a turn whose process is gone. */
-export function cutTurn(turn: OpenTurn, endings: Ending[]): TurnEnd {
-  const outcome = endings.some(({ status }) => status === "stopped") ? "stopped" : "failed";
-  const messageIds = turn.members.map(({ message }) => message.id);
-  const nothing = { reply: null, proven: null, usage: null, requestAt: null, firstByteAt: null };
-  return { turnId: turn.id, outcome, messageIds, endings, ...nothing };
-}
-
-/** What recovery decided, as endings; those to be sent again have none. */
-export function endingsAfter(verdicts: readonly Verdict[]): Ending[] {
-  return verdicts.flatMap(endingAfter);
-}
-
-function endingAfter(verdict: Verdict): Ending[] {
-  const { messageId } = verdict;
-  switch (verdict.action) {
-    case "send":
-      return [];
-    case "stop":
-      return [{ messageId, status: "stopped", ran: verdict.ran, error: null }];
-    case "fail":
-      return [{ messageId, status: "failed", ran: null, error: verdict.error }];
-  }
 }

@@ -1,44 +1,141 @@
 /**
- * What becomes of the messages that were in a process's hands when it (or the whole daemon) died. Pure.
+ * What becomes of the messages that were in a process's hands when it (or the whole daemon) died. Pure: it goes by the
+ * tries in the ledger and by the session's transcript, which is all that is left.
  *
- * First form: a message that stands in no transcript was not seen by the model and is sent again; one that stands
- * there may have been worked on, and running it twice is worse than saying so.
+ * - Stands it in no turn, then the model does not know it: it is sent again.
+ * - Was its turn answered, then the answer is taken from the transcript, and nothing is asked again.
+ * - Was its turn left open, then the turn is continued where it stopped. Only the last turn can be.
+ * - An interrupted turn is never continued, and one that ended in an error has failed.
+ *
+ * Whoever shared a turn shares its fate. Each message gets three tries; a continuation that achieved something is none
+ * of them, so that long work survives more than three deaths, and there is an end to those, too.
  */
 
-import type { Failure } from "../ledger/index.ts";
+import type { TranscriptTurn } from "../claude/index.ts";
+import type { Ending, Failure, Try } from "../ledger/index.ts";
 
 /** A message that was charged and has no end. */
 export interface Unfinished {
   messageId: string;
-  /** Under each of which it may stand in the transcript. */
-  sdkUuids: readonly string[];
+  /** Oldest first, the last one included. */
+  tries: ReadonlyArray<Pick<Try, "sdkUuid" | "kind" | "progress" | "outcome">>;
   /** The process had told that the model has it; the transcript may not say so yet, for it is written late. */
   taken: boolean;
   /** Its sender has asked to stop it. */
   stopRequested: boolean;
+  /** If its turn has failed, that turn is left out of the conversation, and the message may be sent anew. */
+  again: boolean;
 }
 
-export type Verdict =
-  | { messageId: string; action: "send" }
-  | { messageId: string; action: "fail"; error: Failure }
-  | { messageId: string; action: "stop"; ran: boolean };
+/** Each message is in exactly one of these. */
+export interface Decision {
+  answered: Array<{ messageIds: string[]; text: string }>;
+  /** The cut turn, with what it has said and achieved so far. */
+  continued: { messageIds: string[]; text: string; progress: number } | null;
+  sent: string[];
+  ended: Ending[];
+}
 
-/** Charged tries that a message gets. */
+/** Tries that a message gets. */
 export const maxTries = 3;
 
-/** `inTranscript`: the uuids of all messages that the session's transcript shows as taken in. */
-export function decide(unfinished: readonly Unfinished[], inTranscript: ReadonlySet<string>): Verdict[] {
-  return unfinished.map(({ messageId, sdkUuids, taken, stopRequested }) => {
-    const seen = sdkUuids.some((uuid) => inTranscript.has(uuid));
-    if (stopRequested) return { messageId, action: "stop", ran: seen || taken };
-    if (seen) {
-      const message = "The session's process ended while Claude was working on it.";
-      return { messageId, action: "fail", error: { code: "interrupted", message } };
+/** Continuations that a message gets when each of them achieves something. */
+export const maxContinuations = 20;
+
+export function decide(unfinished: readonly Unfinished[], turns: readonly TranscriptTurn[]): Decision {
+  const decision: Decision = { answered: [], continued: null, sent: [], ended: [] };
+  const left = new Set(unfinished);
+  for (const [at, turn] of turns.entries()) {
+    const members = [...left].filter(({ tries }) =>
+      tries.some(({ sdkUuid }) => turn.members.includes(sdkUuid)),
+    );
+    if (members.length === 0) continue;
+    for (const member of members) left.delete(member);
+    decideTurn(decision, turn, members, at === turns.length - 1);
+  }
+  for (const message of left) decideUnseen(decision, message);
+  return decision;
+}
+
+function decideTurn(
+  decision: Decision,
+  turn: TranscriptTurn,
+  members: readonly Unfinished[],
+  isLast: boolean,
+): void {
+  const end = (ending: (messageId: string) => Ending) =>
+    decision.ended.push(...members.map(({ messageId }) => ending(messageId)));
+  switch (turn.end.kind) {
+    case "answered":
+      decision.answered.push({ messageIds: members.map(({ messageId }) => messageId), text: turn.text });
+      return;
+    case "interrupted":
+      end(stopped);
+      return;
+    case "failed": {
+      const { code, message } = turn.end;
+      for (const member of members) {
+        if (member.again) decideUnseen(decision, member);
+        else decision.ended.push(failed(member.messageId, { code, message }));
+      }
+      return;
     }
-    if (sdkUuids.length >= maxTries) {
-      const message = `The session's process ended before Claude got it, ${sdkUuids.length} times.`;
-      return { messageId, action: "fail", error: { code: "tries_exhausted", message } };
-    }
-    return { messageId, action: "send" };
-  });
+    case "open":
+      decideOpen(decision, turn, members, isLast);
+  }
+}
+
+function decideOpen(
+  decision: Decision,
+  turn: TranscriptTurn,
+  members: readonly Unfinished[],
+  isLast: boolean,
+): void {
+  for (const { messageId } of members.filter(({ stopRequested }) => stopRequested)) {
+    decision.ended.push(stopped(messageId));
+  }
+  const wanted = members.filter(({ stopRequested }) => !stopRequested);
+  const mayGoOn = isLast && wanted.every(({ tries }) => hasTriesLeft(tries, turn.progress));
+  if (!mayGoOn) {
+    decision.ended.push(...wanted.map(({ messageId }) => failed(messageId, interrupted)));
+  } else if (wanted.length > 0) {
+    const { text, progress } = turn;
+    decision.continued = { messageIds: wanted.map(({ messageId }) => messageId), text, progress };
+  }
+}
+
+function decideUnseen(decision: Decision, { messageId, tries, taken, stopRequested }: Unfinished): void {
+  if (stopRequested) decision.ended.push({ ...stopped(messageId), ran: taken });
+  else if (hasTriesLeft(tries, 0)) decision.sent.push(messageId);
+  else {
+    const message = `Claude's process ended ${used(tries, 0)} times before Claude could read the message.`;
+    decision.ended.push(failed(messageId, { code: "tries_exhausted", message }));
+  }
+}
+
+/** `progress`: what the message's turn has achieved by now. */
+function hasTriesLeft(tries: Unfinished["tries"], progress: number): boolean {
+  const continuations = tries.filter(({ kind }) => kind === "continue").length;
+  return used(tries, progress) < maxTries && continuations < maxContinuations;
+}
+
+/** Excused tries and continuations that achieved something do not count. */
+function used(tries: Unfinished["tries"], progress: number): number {
+  return tries.filter(({ kind, outcome, progress: before }, at) => {
+    const after = tries[at + 1]?.progress ?? progress;
+    return outcome !== "excused" && !(kind === "continue" && after > before);
+  }).length;
+}
+
+const interrupted: Failure = {
+  code: "interrupted",
+  message: "Claude's process ended again and again while Claude was working on it.",
+};
+
+function stopped(messageId: string): Ending {
+  return { messageId, status: "stopped", ran: true, error: null };
+}
+
+function failed(messageId: string, error: Failure): Ending {
+  return { messageId, status: "failed", ran: null, error };
 }

@@ -2,22 +2,27 @@
  * One process serving a session, from its spawn until nothing of its tree is left, with the turn that runs in it.
  *
  * It is starting until `ready`, then idle or busy, and closing from the moment that we decided to end it. A turn begins
- * with the first message that the process takes while none runs; those that it takes after that are members too.
- * Everything that it tells comes in here and nowhere else, so nothing of it can touch its successor.
+ * with the first message that the process takes while none runs, or with the process itself when it takes up a turn that
+ * was cut; those that it takes after that are members too. Everything that it tells comes in here and nowhere else, so
+ * nothing of it can touch its successor.
  */
 
 import { randomUUIDv7 } from "node:crypto";
-import type { Claude, ClaudeEvent, ClaudeProcess } from "../claude/index.ts";
+import type { Claude, ClaudeEvent, ClaudeProcess, ToolRequest } from "../claude/index.ts";
 import type { Clock } from "../clock.ts";
 import type { Policy } from "../contacts/tiers.ts";
-import type { Gateway, ModelRequest } from "../gateway/index.ts";
+import type { Gateway, Hold, ModelRequest } from "../gateway/index.ts";
+import { activity } from "../os/index.ts";
 import type { Waiting } from "../views.ts";
+import type { Continuation } from "./aftermath.ts";
 import type { Book } from "./book.ts";
 import { currentUuid, type End, type Entry } from "./entry.ts";
 import type { Ground } from "./ground.ts";
-import { startLimitMs } from "./health.ts";
+import { limits, type Ping, type Snapshot } from "./health.ts";
+import { failureNotices } from "./notices.ts";
 import { endingsOf, outcomeOf } from "./outcome.ts";
-import { OpenTurn } from "./turn.ts";
+import { recordCall } from "./tools.ts";
+import { OpenTurn, timeoutOf } from "./turn.ts";
 
 type TurnEnded = Extract<ClaudeEvent, { type: "done" | "failed" }>;
 
@@ -25,25 +30,40 @@ export interface ServingOptions {
   generation: number;
   policy: Policy;
   ground: Ground;
+  /** The cut turn that it takes up, its tries charged. */
+  continuation: Continuation | null;
+  /** The conversation is to be made shorter before anything is said. */
+  compact: boolean;
   book: Book;
   claude: Claude;
   gateway: Gateway;
   clock: Clock;
+  /** It takes messages now. */
   onReady(): void;
   onText(piece: { turnId: string; offset: number; text: string }): void;
   /** These messages have their end. */
   onEnd(ends: Array<{ entry: Entry; end: End }>): void;
   /** A message that the process will not run. */
   onDropped(entry: Entry): void;
-  onTurnEnded(): void;
+  /** Its members stay in hand; the process has to be ended. */
+  onTooLong(members: readonly Entry[]): void;
+  /** `failed`: the model's API, or the process, did not let it come to an answer. */
+  onTurnEnded(failed: boolean): void;
+  /** The model's API lets nobody through for a while. */
+  onHeld(hold: Hold): void;
+  onCompacted(well: boolean): void;
 }
 
 /** How it ended. */
 export interface Over {
   reason: string;
   stderr: string;
-  /** Nobody had asked for it, or it did not start up. */
+  /** Nobody had asked for it, or it was sick. */
   unexpected: boolean;
+  /** Its end was no fault of the messages in it. */
+  excused: boolean;
+  /** Claude Code found no conversation in the transcript. */
+  unresumable: boolean;
   /** ms. */
   lived: number;
   /** Whether it has taken any message. */
@@ -65,62 +85,70 @@ export class Serving {
   readonly requeued = Promise.withResolvers<string[]>();
   readonly #options: ServingOptions;
   readonly #process: ClaudeProcess;
-  readonly #hands = new Map<string, Entry>();
+  /** By the uuid under which the process knows them. */
+  readonly #hands = new Map<string, Entry[]>();
   readonly #over = Promise.withResolvers<Over>();
   readonly #revokeToken: () => void;
-  readonly #cancelStartLimit: () => void;
+  #cancelLimit: () => void;
   readonly #begun: number;
   /** The facts that were handed over last; told when the turn that took them in has ended. */
   #facts: string | null;
   #turn: OpenTurn | null = null;
   #request: Pick<ModelRequest, "n" | "leftAt" | "firstByteAt"> | null = null;
-  #closing: string | null = null;
+  /** Requests that the gateway has in hand. */
+  readonly #asking = new Set<number>();
+  #progressAt: number;
+  #ping: Ping & { cpuMs: number } = { missed: 0, worked: false, stopped: false, cpuMs: 0 };
+  #closing: { reason: string; sick: boolean } | null = null;
   #ready = false;
-  #startedTooLate = false;
+  /** Until then it takes no messages: it has something to do that must come first. */
+  #occupied: boolean;
   #worked = false;
-  #failuresInARow = 0;
   /** Of a turn that failed before any message was in it: why, most likely, the process is about to end. */
   #cause: string | null = null;
 
   /** Throws when the process cannot be spawned. */
   constructor(options: ServingOptions) {
-    const { generation, policy, ground, book, claude, gateway, clock } = options;
+    const { generation, policy, ground, continuation, compact, book, claude, gateway, clock } = options;
     this.#options = options;
     this.generation = generation;
     this.policy = policy;
     this.since = clock.now();
     this.#begun = clock.monotonic();
+    this.#progressAt = this.#begun;
+    this.#occupied = continuation !== null || compact;
     this.over = this.#over.promise;
     this.#facts = ground.transcript === null ? null : book.known.record.toldFacts;
+    for (const entry of continuation?.entries ?? []) {
+      entry.phase = "taken";
+      this.#hold(entry);
+    }
     const { token, revoke } = gateway.issue({
       generation,
       onRequest: (request) => this.#noteRequest(request),
+      onHeld: (hold) => options.onHeld(hold),
     });
     this.#revokeToken = revoke;
     try {
       this.#process = claude.launch({
         generation,
         space: ground.space,
-        session: {
-          mode: ground.transcript === null ? "create" : "resume",
-          sdkSessionId: ground.sdkSessionId,
-        },
+        session: { sdkSessionId: ground.sdkSessionId, ...beginning(ground, continuation) },
         model: policy.model,
         fallbackModel: policy.fallbackModel,
         systemPrompt: policy.systemPrompt,
         tools: policy.tools,
         costSoFarUsd: ground.costSoFarUsd,
         api: { baseUrl: gateway.url, token },
+        beforeTool: (call) => this.#beforeTool(call),
         onEvent: (event) => this.#on(event),
       });
     } catch (error) {
       revoke();
       throw error;
     }
-    this.#cancelStartLimit = clock.after(startLimitMs, () => {
-      this.#startedTooLate = true;
-      this.close("it did not start up", "kill");
-    });
+    if (compact) this.#process.compact();
+    this.#cancelLimit = clock.after(limits.start, () => this.fail("it did not start up", "kill"));
   }
 
   get pid(): number {
@@ -130,40 +158,89 @@ export class Serving {
   get state(): "starting" | "idle" | "busy" | "closing" {
     if (this.#closing !== null) return "closing";
     if (!this.#ready) return "starting";
-    return this.#hands.size === 0 && this.#turn === null ? "idle" : "busy";
-  }
-
-  get failuresInARow(): number {
-    return this.#failuresInARow;
+    return this.#hands.size === 0 && this.#turn === null && !this.#occupied ? "idle" : "busy";
   }
 
   get hasHands(): boolean {
     return this.#hands.size > 0;
   }
 
+  /** Whether messages may be handed over. */
+  get takesMessages(): boolean {
+    return this.#closing === null && !this.#occupied;
+  }
+
   /** Resolves when everything that is in its hands now has its end, or has gone back to the queue. */
   get handsFree(): Promise<unknown> {
-    return Promise.race([Promise.all([...this.#hands.values()].map(({ end }) => end.promise)), this.over]);
+    const ends = [...this.#hands.values()].flat().map(({ end }) => end.promise);
+    return Promise.race([Promise.all(ends), this.over]);
   }
 
   /** What its messages wait for. */
   get waiting(): Waiting {
     if (this.state === "starting" || this.state === "closing") return { for: "start" };
-    return this.#turn?.waiting ?? { for: "model" };
+    return this.#turn?.waiting ?? { for: this.#options.compact && this.#occupied ? "compaction" : "model" };
   }
 
-  /** `facts`: what is true of the contact now; it is told when it is news. */
-  handOver(entry: Entry, facts: string, contentOf: (news: string | null) => string[]): void {
-    entry.facts = facts === this.#facts ? null : facts;
+  /** What is known of its health; `idleSince` and the rest of the judgement are the session's. */
+  snapshot(idleSince: number | null): Snapshot {
+    const { state } = this;
+    const { for: waiting } = this.waiting;
+    return {
+      state: state === "closing" ? "busy" : state,
+      since: this.#begun,
+      idleSince,
+      waiting:
+        this.#turn !== null && (waiting === "tool" || waiting === "compaction" || waiting === "model")
+          ? waiting
+          : null,
+      progressAt: this.#progressAt,
+      asking: this.#asking.size > 0,
+      tools: this.#turn?.tools ?? [],
+      ping: this.#ping,
+    };
+  }
+
+  /** Hands over what is one turn. `facts`: what is true of the contact now; it is told when it is news. */
+  handOver(
+    parcel: readonly Entry[],
+    facts: string,
+    contentOf: (entry: Entry, news: string | null) => string[],
+  ): void {
+    const [first] = parcel;
+    if (first === undefined) return;
+    first.facts = facts === this.#facts ? null : facts;
     this.#facts = facts;
-    entry.phase = "handed";
-    this.#hands.set(currentUuid(entry), entry);
-    this.#process.send(currentUuid(entry), contentOf(entry.facts));
+    for (const entry of parcel) {
+      entry.phase = "handed";
+      this.#hold(entry);
+    }
+    const blocks = parcel.flatMap((entry) => contentOf(entry, entry.facts));
+    // The API joins blocks by nothing.
+    const last = blocks.length - 1;
+    this.#process.send(
+      currentUuid(first),
+      blocks.map((block, at) => (at === last ? block : `${block}\n`)),
+    );
   }
 
-  /** Resolves when it has answered (a dead one has, by its end). Does not settle while it hangs. */
-  ping(): Promise<void> {
-    return this.#process.ping().catch(() => {});
+  /**
+   * Looks whether it answers before `limit`; what else speaks for or against it is noted when it does not. One that
+   * starts up cannot answer yet, and a dead one has answered by its end.
+   */
+  async look(limit: Promise<void>): Promise<void> {
+    const answer = this.#process.ping().then(
+      () => true,
+      () => true,
+    );
+    const answered = this.#ready && (await Promise.race([answer, limit.then(() => false)]));
+    if (answered) {
+      this.#ping = { missed: 0, worked: false, stopped: false, cpuMs: 0 };
+      return;
+    }
+    const now = activity(this.pid) ?? { stopped: false, cpuMs: 0 };
+    const { missed, cpuMs } = this.#ping;
+    this.#ping = { ...now, missed: missed + 1, worked: missed > 0 && now.cpuMs > cpuMs };
   }
 
   /** Stops what is in its hands; one that is still starting up cannot be interrupted and is ended. */
@@ -175,18 +252,34 @@ export class Serving {
 
   /** Ends it, if that is not under way yet. */
   close(reason: string, force: Force = this.hasHands ? "terminate" : "order"): void {
+    this.#end({ reason, sick: false }, force);
+  }
+
+  /** Ends it because something is wrong with it. */
+  fail(reason: string, force: "terminate" | "kill"): void {
+    this.#end({ reason, sick: true }, force);
+  }
+
+  #end(why: { reason: string; sick: boolean }, force: Force): void {
     if (this.#closing !== null && force === "order") return;
-    this.#closing ??= reason;
+    this.#closing ??= why;
+    this.#cancelLimit();
     if (force === "order") void this.#process.close();
     else void this.#process.kill(force === "kill" ? 0 : undefined);
   }
 
+  #hold(entry: Entry): void {
+    const uuid = currentUuid(entry);
+    const there = this.#hands.get(uuid);
+    if (there === undefined) this.#hands.set(uuid, [entry]);
+    else there.push(entry);
+  }
+
   #on(event: ClaudeEvent): void {
+    if (event.type !== "gone") this.#progressAt = this.#options.clock.monotonic();
     switch (event.type) {
       case "ready":
-        this.#ready = true;
-        this.#cancelStartLimit();
-        this.#options.onReady();
+        this.#becomeReady();
         break;
       case "taken":
         this.#taken(event.sdkUuid);
@@ -199,12 +292,14 @@ export class Serving {
         this.#options.onText({ turnId: this.#turn.id, offset: event.offset, text: event.text });
         break;
       case "tool":
-        if (this.#turn === null) break;
-        this.#turn.tool(event.toolUseId, event.state);
-        this.#options.book.note({ ...event, turnId: this.#turn.id });
+        this.#toolEnded(event);
         break;
       case "waiting":
         this.#turn?.waits(event.for);
+        break;
+      case "compacted":
+        this.#occupied = false;
+        this.#options.onCompacted(event.well);
         break;
       case "done":
       case "failed":
@@ -216,57 +311,113 @@ export class Serving {
     }
   }
 
-  #taken(sdkUuid: string): void {
-    const entry = this.#hands.get(sdkUuid);
-    if (entry === undefined) return;
-    entry.phase = "taken";
-    this.#worked = true;
-    const { book } = this.#options;
-    const messageIds = [entry.message.id];
-    if (this.#turn === null) {
-      const { id } = this.#beginTurn();
-      const begin = { id, sessionId: book.known.record.id, generation: this.generation, messageIds };
-      book.later((ledger, lease) => ledger.beginTurn(lease, begin));
-    } else {
-      const { id } = this.#turn;
-      book.later((ledger, lease) => ledger.joinTurn(lease, id, messageIds));
+  #becomeReady(): void {
+    const { continuation, clock, onReady } = this.#options;
+    this.#ready = true;
+    this.#cancelLimit();
+    // A cut turn may run again before its process says that it is ready.
+    if (continuation !== null && this.#occupied) {
+      this.#cancelLimit = clock.after(limits.continuation, () =>
+        this.fail("it did not take up the turn that was cut", "kill"),
+      );
     }
-    this.#turn?.members.push(entry);
+    onReady();
   }
 
-  #beginTurn(): OpenTurn {
+  #taken(sdkUuid: string): void {
+    // What is told of a continued turn is a hint: its members are known, and it runs when it asks the model.
+    const entries = this.#hands.get(sdkUuid)?.filter(({ phase }) => phase !== "taken") ?? [];
+    if (entries.length === 0) return;
+    for (const entry of entries) entry.phase = "taken";
+    this.#worked = true;
+    if (this.#turn === null) this.#begin(entries);
+    else this.#join(this.#turn, entries);
+  }
+
+  #begin(entries: readonly Entry[]): void {
+    const { book } = this.#options;
     const turn = new OpenTurn();
     this.#turn = turn;
-    return turn;
+    turn.members.push(...entries);
+    const begin = {
+      id: turn.id,
+      sessionId: book.known.record.id,
+      generation: this.generation,
+      messageIds: idsOf(entries),
+    };
+    book.later((ledger, lease) => ledger.beginTurn(lease, begin));
+  }
+
+  #join(turn: OpenTurn, entries: readonly Entry[]): void {
+    turn.members.push(...entries);
+    const messageIds = idsOf(entries);
+    this.#options.book.later((ledger, lease) => ledger.joinTurn(lease, turn.id, messageIds));
   }
 
   #dropped(sdkUuid: string): void {
-    const entry = this.#hands.get(sdkUuid);
-    if (entry === undefined) return;
+    const entries = this.#hands.get(sdkUuid);
+    if (entries === undefined) return;
     this.#hands.delete(sdkUuid);
-    // What it bore has not been told.
-    if (entry.facts !== null) this.#facts = this.#options.book.known.record.toldFacts;
-    this.#options.onDropped(entry);
+    // What they bore has not been told.
+    if (entries.some(({ facts }) => facts !== null)) this.#facts = this.#options.book.known.record.toldFacts;
+    for (const entry of entries) this.#options.onDropped(entry);
+  }
+
+  async #beforeTool(call: ToolRequest): Promise<string | null> {
+    const turn = this.#turn;
+    if (turn === null) return "No turn of Switchboard runs.";
+    const { book, policy, clock } = this.#options;
+    const denial = await recordCall(book, {
+      call,
+      turnId: turn.id,
+      generation: this.generation,
+      messageIds: idsOf(turn.members),
+      once: policy.once.includes(call.name),
+    });
+    if (denial === null) {
+      const since = clock.monotonic();
+      this.#progressAt = since;
+      turn.toolBegins(call.toolUseId, { since, timeoutMs: timeoutOf(call.input) });
+    }
+    return denial;
+  }
+
+  #toolEnded({ toolUseId, state }: Extract<ClaudeEvent, { type: "tool" }>): void {
+    const turn = this.#turn;
+    if (turn === null) return;
+    turn.toolEnds(toolUseId);
+    this.#options.book.later((ledger, lease) => ledger.endTool(lease, turn.id, toolUseId, state));
   }
 
   #turnEnded(event: TurnEnded): void {
     const turn = this.#turn;
+    this.#occupied = false;
+    // Once: what is too long for the shortened conversation is too long by itself.
+    if (
+      turn !== null &&
+      !this.#options.compact &&
+      event.type === "failed" &&
+      event.code === "context_too_long"
+    ) {
+      this.#options.onTooLong(turn.members);
+      return;
+    }
     this.#turn = null;
-    if (event.type === "done") this.#failuresInARow = 0;
-    else if (!event.interrupted) this.#failuresInARow += 1;
-    if (turn !== null) this.#record(turn, event);
-    else if (event.type === "failed") this.#cause = event.message;
-    else {
+    this.#cancelLimit();
+    if (turn === null && event.type === "failed") this.#cause = event.message;
+    if (turn === null && event.type === "done") {
       const text = "Claude ran a turn that no message had started; it makes no reply.";
       this.#options.book.note({ type: "notice", code: "unasked_turn", text });
     }
+    if (turn !== null) this.#record(turn, event);
     this.#request = null;
-    this.#options.onTurnEnded();
+    this.#options.onTurnEnded(turn !== null && event.type === "failed" && !event.interrupted);
   }
 
   /** Writes the turn's end, then lets its members go. */
   #record(turn: OpenTurn, event: TurnEnded): void {
-    const page = this.#options.book.known;
+    const { book } = this.#options;
+    const page = book.known;
     const { record } = page;
     const { sdkSessionId } = event;
     const toldFacts = turn.members.findLast(({ facts }) => facts !== null)?.facts ?? record.toldFacts;
@@ -278,15 +429,15 @@ export class Serving {
       turnId: turn.id,
       outcome: outcomeOf(endings),
       messageIds: members.map(({ id }) => id),
-      // A reply that is fetched is sent with its commit; channels that deliver theirs will begin with `pending`.
-      reply: answered ? { id: randomUUIDv7(), text: event.text, status: "sent" as const } : null,
+      reply: answered ? { id: randomUUIDv7(), text: event.text } : null,
       endings,
+      notices: failureNotices(endings),
       proven: { sessionId: record.id, sdkSessionId, toldFacts },
       usage: event.usage,
       requestAt: this.#request?.leftAt ?? null,
       firstByteAt: this.#request?.firstByteAt ?? null,
     };
-    this.#options.book.later((ledger, lease) => ledger.endTurn(lease, end));
+    book.later((ledger, lease) => ledger.endTurn(lease, end));
     for (const entry of turn.members) this.#hands.delete(currentUuid(entry));
     this.#options.onEnd(
       turn.members.map((entry, at) => ({
@@ -296,25 +447,53 @@ export class Serving {
     );
   }
 
-  #gone({ reason, stderr }: Extract<ClaudeEvent, { type: "gone" }>): void {
-    this.#cancelStartLimit();
+  #gone({ reason, stderr, unresumable }: Extract<ClaudeEvent, { type: "gone" }>): void {
+    this.#cancelLimit();
     this.#revokeToken();
-    const why = this.#closing ?? this.#cause ?? reason;
+    const why = this.#closing?.reason ?? this.#cause ?? reason;
     this.#options.book.later((ledger, lease) => ledger.processEnded(lease, this.generation, why));
+    const unexpected = this.#closing === null || this.#closing.sick;
     this.#over.resolve({
       reason: why,
       stderr,
-      unexpected: this.#closing === null || this.#startedTooLate,
+      unexpected,
+      excused: !unexpected,
+      unresumable,
       lived: this.#options.clock.monotonic() - this.#begun,
       worked: this.#worked,
       turn: this.#turn,
     });
   }
 
-  /** Only the first request of a turn is kept; one that belongs to an earlier turn may still be ending. */
-  #noteRequest({ n, kind, leftAt, firstByteAt, endedAt }: ModelRequest): void {
+  #noteRequest(request: ModelRequest): void {
+    const { n, kind, leftAt, firstByteAt, endedAt } = request;
     if (kind !== "messages") return;
+    this.#progressAt = this.#options.clock.monotonic();
+    if (endedAt === null) this.#asking.add(n);
+    else this.#asking.delete(n);
+    const { continuation } = this.#options;
+    if (continuation !== null && this.#occupied) this.#takeUp(continuation);
+    // Only the first request of a turn is kept; one that belongs to an earlier turn may still be ending.
     const begins = this.#request === null && firstByteAt === null && endedAt === null;
     if (begins || this.#request?.n === n) this.#request = { n, leftAt, firstByteAt };
   }
+
+  /** The turn that was cut runs again: now others may join it. */
+  #takeUp({ entries }: Continuation): void {
+    this.#occupied = false;
+    this.#worked = true;
+    if (this.#ready) this.#cancelLimit();
+    this.#begin(entries);
+    if (this.#ready) this.#options.onReady();
+  }
+}
+
+function beginning(ground: Ground, continuation: Continuation | null) {
+  if (ground.transcript === null) return { mode: "create" as const };
+  if (continuation !== null) return { mode: "continue" as const, text: continuation.text };
+  return { mode: "resume" as const, at: ground.at };
+}
+
+function idsOf(entries: readonly Entry[]): string[] {
+  return entries.map(({ message }) => message.id);
 }

@@ -10,12 +10,11 @@
  * - What crashes here is not patched up: the manager throws this object away and starts anew from the ledger.
  */
 
-import { randomUUID } from "node:crypto";
 import type { Claude } from "../claude/index.ts";
 import { type Clock, sleep } from "../clock.ts";
 import { effectiveTier, type Policy, type Tiers } from "../contacts/tiers.ts";
 import { SwitchboardError } from "../errors.ts";
-import type { Gateway } from "../gateway/index.ts";
+import type { Gateway, Hold } from "../gateway/index.ts";
 import type {
   Claim,
   Contact,
@@ -24,23 +23,38 @@ import type {
   Inbound,
   Ledger,
   Message,
+  QueueMode,
   Sender,
   Session as SessionRecord,
   Try,
 } from "../ledger/index.ts";
 import type { Logger } from "../log.ts";
 import type { ChatState, Waiting } from "../views.ts";
+import type { Continuation } from "./aftermath.ts";
 import { Book } from "./book.ts";
 import { contentOf, factsOf } from "./content.ts";
-import { acceptedEntry, type End, type Entry, inHand, leftEntry, nextUuid, unfinished } from "./entry.ts";
-import { type Folders, prepareGround, takenIn } from "./ground.ts";
+import { Conversation } from "./conversation.ts";
+import { Deaths } from "./deaths.ts";
+import {
+  acceptedEntry,
+  type End,
+  type Entry,
+  inHand,
+  leftEntry,
+  nextUuid,
+  putBack,
+  sendOf,
+} from "./entry.ts";
+import type { Folders, Ground } from "./ground.ts";
 import { couldJoin, handover } from "./handover.ts";
-import { judge, livedLongMs, pingLimitMs, restartDelayMs } from "./health.ts";
+import { diagnose, limits, quarantine } from "./health.ts";
 import { Holds } from "./holds.ts";
-import { cutTurn, endingsAfter, stoppedBefore } from "./outcome.ts";
+import { failureNotices, holdNotice, stopNotice } from "./notices.ts";
+import { stoppedBefore } from "./outcome.ts";
+import { isHeld, Parking } from "./parking.ts";
 import type { Pool, Tenant } from "./pool.ts";
-import { decide, maxTries } from "./recovery.ts";
 import { type Over, Serving } from "./serving.ts";
+import { noteOf } from "./tools.ts";
 
 /** What a session is given: its siblings' services and the manager's ear. */
 export interface Surroundings {
@@ -83,21 +97,32 @@ export class Session implements Tenant {
   #draining = false;
   #thrownAway = false;
   /** Why a process is wanted even without a message. */
-  #wake: "restart" | "replacement" | null = null;
+  #wake: "restart" | "replacement" | "wake" | null = null;
+  readonly #parking: Parking;
+  readonly #deaths: Deaths;
+  readonly #conversation: Conversation;
+  #cancelLook: () => void = () => {};
   /** Acceptances under way that may come with a claim on the process. */
   #claims = 0;
-  /** Processes in a row that came to nothing. */
-  #deaths: number;
 
   /** `crashes`: how often this session has been started anew without coming to rest. */
   constructor(chatId: string, around: Surroundings, crashes = 0) {
     this.chatId = chatId;
     this.#around = around;
     this.#log = around.log.child({ chatId });
-    this.#deaths = crashes;
+    this.#deaths = new Deaths(around.clock, crashes, () => {
+      this.#book.note({
+        type: "notice",
+        code: "quarantine_ended",
+        text: "The next message starts a process again.",
+      });
+      this.#kick();
+    });
     const { ledger, clock, hostId, hurry } = around;
     const onFailure = (error: unknown) => around.onCrash(this, error);
+    this.#parking = new Parking(around.gateway, clock);
     this.#book = new Book({ chatId, hostId, ledger, clock, log: this.#log, hurry, onFailure });
+    this.#conversation = new Conversation(this.#book, around.folders, this.#log);
     this.#holds = new Holds({
       onHeld: () => {
         this.#launching?.abort.abort();
@@ -110,7 +135,10 @@ export class Session implements Tenant {
   // What others see
 
   get state(): ChatState {
-    return this.#serving?.state ?? (this.#launching === null ? "dormant" : "starting");
+    if (this.#serving !== null) return this.#serving.state;
+    if (this.#deaths.quarantine !== null) return "quarantined";
+    if (this.#parking.hold !== null) return "parked";
+    return this.#launching === null ? "dormant" : "starting";
   }
 
   get process(): { pid: number; generation: number; since: number } | null {
@@ -124,7 +152,10 @@ export class Session implements Tenant {
   /** What an open message waits for; null when the session does not have it. */
   waitingOf(messageId: string): Waiting | null {
     if (!this.#entries.some(({ message }) => message.id === messageId)) return null;
-    if (this.#serving !== null) return this.#serving.waiting;
+    if (this.#serving !== null)
+      return { ...this.#serving.waiting, ...this.#planFor(messageId, this.#serving) };
+    const { hold } = this.#parking;
+    if (hold !== null) return { for: "limit", until: new Date(hold.until).toISOString() };
     const position = this.#around.pool.position(this);
     return position === null ? { for: "start" } : { for: "slot", position };
   }
@@ -135,6 +166,7 @@ export class Session implements Tenant {
   adopt(open: ReadonlyArray<{ message: Message; tries: readonly Try[] }>): void {
     const now = this.#around.clock.monotonic();
     for (const { message, tries } of open) this.#entries.push(leftEntry(message, tries, now));
+    for (const entry of this.#entries.filter(isStopWord)) this.#stopOnWord(entry);
     this.#kick();
   }
 
@@ -142,15 +174,18 @@ export class Session implements Tenant {
    * The right to charge a message's first try together with its acceptance, when it could be handed over at once.
    * Each claim is followed by `unclaim`, after `deliver` if the message was accepted.
    */
-  claim({ sender, route, contact }: Pick<Inbound, "sender" | "route" | "contact">): Claim | null {
+  claim({ sender, route, contact, command }: ClaimInput): Claim | null {
     const serving = this.#serving;
-    if (serving === null || this.#isHeld(serving)) return null;
+    if (serving === null || this.#isHeld(serving) || !serving.takesMessages || this.#conversation.tainted)
+      return null;
     // Somebody waits for a slot: what comes now may have to let them go first.
     if (this.#around.pool.isContended) return null;
     const { lease, contact: known } = this.#book.known;
     // A changed contact may need another policy, and is a fact to be told.
     if (!changesNothing(contact, known)) return null;
-    if (!couldJoin(this.#entries, this.#policyOf(sender) === serving.policy, route)) return null;
+    if (command !== null) return null;
+    const mode = known.queueMode ?? serving.policy.queueMode;
+    if (!couldJoin(this.#entries, mode, this.#policyOf(sender) === serving.policy, route)) return null;
     this.#claims += 1;
     return { epoch: lease.epoch, generation: serving.generation };
   }
@@ -162,9 +197,12 @@ export class Session implements Tenant {
 
   /** An accepted message. `claim`: under which its first try has been charged with the acceptance. */
   deliver(message: Message, claim: Claim | null): void {
-    const entry = acceptedEntry(message, claim !== null, this.#around.clock.monotonic());
+    const entry = acceptedEntry(message, claim, this.#around.clock.monotonic());
     this.#entries.push(entry);
     if (claim !== null && this.#serving?.generation !== claim.generation) this.#takeBack(entry);
+    if (isStopWord(entry)) this.#stopOnWord(entry);
+    else if (this.#deaths.quarantine !== null) this.#refuseQuarantined(this.#deaths.quarantine);
+    else if (claim === null) this.#interruptFor(entry);
     this.#kick();
   }
 
@@ -177,13 +215,13 @@ export class Session implements Tenant {
 
   /** Ends everything that is open now; goes past the queue and past other actions. */
   stop(): Promise<Array<{ id: string; ran: boolean }>> {
-    const targets = [...this.#entries];
+    return this.#stop([...this.#entries]);
+  }
+
+  #stop(targets: readonly Entry[]): Promise<Array<{ id: string; ran: boolean }>> {
     for (const entry of targets) entry.stopRequested = true;
     // Those with a write under way are ended when it is done, those in hand by the interrupt.
-    this.#endMessages(
-      targets.filter(({ phase }) => phase === "queued" || phase === "charged"),
-      stoppedBefore,
-    );
+    this.#endStopped(targets.filter(({ phase }) => phase === "queued" || phase === "charged"));
     return this.#holds.hold(async () => {
       await this.#interruptUntil(Promise.all(targets.map(({ end }) => end.promise)));
       await this.#book.settled();
@@ -203,6 +241,7 @@ export class Session implements Tenant {
   restart(reason: string): Promise<{ requeued: string[] }> {
     return this.#holds.exclusive(async () => {
       const closed = await this.#closeWhenFree(reason);
+      this.#deaths.leave();
       this.#wake = "restart";
       return { requeued: closed?.requeued ?? [] };
     });
@@ -213,11 +252,23 @@ export class Session implements Tenant {
     return this.#holds.exclusive(async () => {
       const stopped = await this.stop();
       await this.#closeWhenFree("reset");
-      const page = await this.#book.open();
-      const { session } = await this.#book.write((ledger, lease) => ledger.resetSession(lease, randomUUID()));
-      page.record = session;
-      return { stopped, record: session };
+      this.#deaths.leave();
+      return { stopped, record: await this.#conversation.reset() };
     });
+  }
+
+  /** Starts a process ahead of a message that is likely to come. False when there is one, or none may be started now. */
+  wake(): boolean {
+    if (this.#serving !== null || this.#launching !== null || this.state !== "dormant") return false;
+    if (this.#draining || this.#around.pool.isContended) return false;
+    this.#wake = "wake";
+    this.#kick();
+    return true;
+  }
+
+  /** The operator may have put right what parked it. */
+  unpark(): void {
+    this.#parking.lookAgain();
   }
 
   /** The session before the last reset again. `busy` while something is open; null when there is none. */
@@ -236,20 +287,22 @@ export class Session implements Tenant {
   /** For shutdown: nothing is handed over any more; the turn may end, the process is closed, the queue stays. */
   async drain(): Promise<void> {
     this.#draining = true;
+    this.#parking.lookAgain();
+    this.#deaths.forget();
     await this.close("shutdown");
     await this.#running;
     await this.#book.settled();
+    await this.#conversation.copied;
   }
 
   /** Looks whether the process is well and still needed, and acts on it. */
   async check(): Promise<void> {
     const serving = this.#serving;
-    if (serving === null || serving.state === "starting" || serving.state === "closing") return;
+    if (serving === null || serving.state === "closing") return;
     const over = new AbortController();
-    const limit = sleep(this.#around.clock, pingLimitMs, over.signal).then(() => false);
-    const answered = await Promise.race([serving.ping().then(() => true), limit]);
+    await serving.look(sleep(this.#around.clock, limits.ping, over.signal));
     over.abort();
-    this.#judge(serving, answered);
+    this.#judge(serving);
   }
 
   /** The pool needs the slot of the idle process. */
@@ -262,6 +315,8 @@ export class Session implements Tenant {
     this.#thrownAway = true;
     this.#draining = true;
     this.#holds.abandon(crashed());
+    this.#parking.lookAgain();
+    this.#cancelLook();
     this.#launching?.abort.abort();
     await this.#launching?.settled;
     const serving = this.#serving;
@@ -282,7 +337,7 @@ export class Session implements Tenant {
       () => {
         this.#running = null;
         if (this.#wanted()) this.#kick();
-        else if (!this.#holds.held) this.#goDormant();
+        else if (!this.#holds.held && this.#deaths.quarantine === null) this.#goDormant();
       },
       (error) => this.#around.onCrash(this, error),
     );
@@ -296,6 +351,7 @@ export class Session implements Tenant {
         await this.#holds.released;
         continue;
       }
+      if (await this.#waitsForLimit()) continue;
       const serving = await this.#launch();
       if (serving === null) continue;
       this.#pump();
@@ -307,8 +363,26 @@ export class Session implements Tenant {
     }
   }
 
+  /** While the model's API lets nobody through no process is started, and the senders know until when. */
+  async #waitsForLimit(): Promise<boolean> {
+    const { gateway, clock } = this.#around;
+    const { trouble } = gateway;
+    if (this.#draining || !isHeld(trouble, clock.now())) return false;
+    this.#tellHold(trouble);
+    await this.#parking.until(trouble);
+    return true;
+  }
+
+  #tellHold(hold: Hold): void {
+    const [first] = this.#entries;
+    if (first === undefined) return;
+    const notice = holdNotice(this.chatId, hold, first.message.id);
+    this.#book.later((ledger, lease) => ledger.notify(lease, [notice]));
+  }
+
   #wanted(): boolean {
-    return !this.#draining && (this.#wake !== null || this.#entries.length > 0);
+    if (this.#draining || this.#deaths.quarantine !== null) return false;
+    return this.#wake !== null || this.#entries.length > 0;
   }
 
   #goDormant(): void {
@@ -323,7 +397,7 @@ export class Session implements Tenant {
     const settled = Promise.withResolvers<void>();
     this.#launching = { abort, settled: settled.promise };
     try {
-      const delay = restartDelayMs(this.#deaths);
+      const delay = this.#deaths.delayBeforeNext;
       if (delay > 0) await sleep(clock, delay, abort.signal);
       if (!(await pool.acquire(this, abort.signal))) return null;
       if (await pool.starts.enter(abort.signal)) await this.#spawn(abort.signal);
@@ -337,76 +411,107 @@ export class Session implements Tenant {
 
   /** Sets `#serving` unless it fails or is called off. Has a place among the starts, and leaves it when it is done. */
   async #spawn(calledOff: AbortSignal): Promise<void> {
-    const { pool, folders, claude, gateway, clock, onText } = this.#around;
+    const { pool } = this.#around;
     const startDone = once(() => pool.starts.leave());
-    const book = this.#book;
     try {
       this.#refuseUnwelcome();
-      const first = this.#entries[0];
+      const continuation = this.#conversation.stillWanted(this.#entries);
+      const first = continuation?.entries[0] ?? this.#entries[0];
       const policy = this.#policyOf(first?.message.sender ?? null);
       if (policy === undefined) this.#wake = null;
       if (policy === undefined || !this.#wanted()) return;
-      const { record, name } = book.known;
-      const reason = first === undefined ? (this.#wake ?? "restart") : "message";
-      const { generation } = await book.write((ledger, lease) =>
-        ledger.beginProcess(lease, record.id, reason),
-      );
-      try {
-        const ground = await prepareGround(record, name, folders, this.#log);
-        if (ground.transcript === null) this.#noteMissing(record);
-        // Nothing is waited for between here and the spawn: whoever has called it off finds no process later.
-        if (calledOff.aborted) {
-          const why = "not needed any more";
-          book.later((ledger, lease) => ledger.processEnded(lease, generation, why));
-          return;
-        }
-        const serving = new Serving({
-          ...{ generation, policy, ground, book, claude, gateway, clock },
-          onReady: () => {
-            startDone();
-            this.#pump();
-          },
-          onText: (piece) => onText({ chatId: this.chatId, ...piece }),
-          onEnd: (ends) => this.#leave(ends),
-          onDropped: (entry) => this.#dropped(entry),
-          onTurnEnded: () => {
-            this.#judge(serving, true);
-            this.#pump();
-          },
-        });
-        this.#serving = serving;
-        void serving.over.then(startDone);
-        this.#wake = null;
-        book.later((ledger, lease) => ledger.processStarted(lease, generation, serving.pid));
-      } catch (error) {
-        await this.#startFailed(generation, error);
-      }
+      const ground = await this.#prepare(first);
+      if (ground !== null) await this.#begin(policy, ground, continuation, startDone, calledOff);
     } finally {
       if (this.#serving === null) startDone();
     }
   }
 
-  /** A conversation begins; where there should have been one, that is said. */
-  #noteMissing({ id, sdkSessionId }: SessionRecord): void {
-    const { unprovenSessionId } = this.#book.known;
-    if (sdkSessionId !== null) {
-      const text = "The transcript of this session is not there any more; the conversation begins anew.";
-      this.#log.error({ sessionId: id }, text);
-      this.#book.note({ type: "notice", code: "transcript_missing", text });
-    } else if (unprovenSessionId !== null) {
-      const text = `The session ${unprovenSessionId} was imported without its transcript; the conversation begins anew.`;
-      this.#book.note({ type: "notice", code: "session_unproven", text });
+  async #prepare(first: Entry | undefined): Promise<Ground | null> {
+    try {
+      return await this.#conversation.prepare(first);
+    } catch (error) {
+      this.#startFailed(error);
+      return null;
     }
   }
 
-  /** The system did not let us spawn it. After so many times in a row the messages fail instead of waiting for ever. */
-  async #startFailed(generation: number, error: unknown): Promise<void> {
-    const message = error instanceof Error ? error.message : String(error);
-    this.#log.error({ generation, error: message }, "a process could not be started");
-    await this.#book.write((ledger, lease) => ledger.processEnded(lease, generation, message));
-    this.#deaths += 1;
-    if (this.#deaths < maxTries) return;
-    this.#deaths = 0;
+  async #begin(
+    policy: Policy,
+    ground: Ground,
+    continuation: Continuation | null,
+    startDone: () => void,
+    calledOff: AbortSignal,
+  ): Promise<void> {
+    const book = this.#book;
+    const { record } = book.known;
+    const reason = this.#entries.length > 0 ? "message" : (this.#wake ?? "restart");
+    const { generation } = await book.write((ledger, lease) => ledger.beginProcess(lease, record.id, reason));
+    if (continuation !== null) await this.#conversation.charge(generation, continuation);
+    const notBegun = (why: string) => {
+      if (continuation !== null) {
+        this.#conversation.giveBack(continuation);
+        this.#stopLate(continuation.entries);
+      }
+      book.later((ledger, lease) => ledger.processEnded(lease, generation, why));
+    };
+    // Nothing is waited for between here and the spawn: whoever has called it off finds no process later.
+    if (calledOff.aborted) return notBegun("not needed any more");
+    try {
+      const serving = this.#serve(generation, policy, ground, continuation, startDone);
+      this.#serving = serving;
+      void serving.over.then(startDone);
+      this.#wake = null;
+      this.#conversation.taken();
+      book.later((ledger, lease) => ledger.processStarted(lease, generation, serving.pid));
+    } catch (error) {
+      notBegun(messageOf(error));
+      this.#startFailed(error);
+    }
+  }
+
+  #serve(
+    generation: number,
+    policy: Policy,
+    ground: Ground,
+    continuation: Continuation | null,
+    startDone: () => void,
+  ): Serving {
+    const { claude, gateway, clock, onText } = this.#around;
+    const serving: Serving = new Serving({
+      ...{ generation, policy, ground, continuation, book: this.#book, claude, gateway, clock },
+      compact: this.#conversation.tooLong && ground.transcript !== null,
+      onReady: () => {
+        startDone();
+        this.#pump();
+      },
+      onText: (piece) => onText({ chatId: this.chatId, ...piece }),
+      onEnd: (ends) => this.#leave(ends),
+      onDropped: (entry) => this.#dropped(entry),
+      onTooLong: (members) => this.#shorten(serving, members),
+      onTurnEnded: (failed) => {
+        this.#conversation.copy();
+        if (failed) this.#conversation.taint();
+        this.#judge(serving);
+        this.#pump();
+      },
+      onHeld: (hold) => this.#park(serving, hold),
+      onCompacted: (well) => {
+        if (well) this.#pump();
+        else {
+          this.#conversation.giveUp();
+          serving.close("the conversation could not be made shorter", "terminate");
+        }
+      },
+    });
+    return serving;
+  }
+
+  /** After so many times in a row the messages fail instead of waiting for ever. */
+  #startFailed(error: unknown): void {
+    const message = messageOf(error);
+    this.#log.error({ error: message }, "a process could not be started");
+    if (!this.#deaths.noteFailedStart()) return;
     this.#wake = null;
     this.#endMessages(this.#entries, {
       status: "failed",
@@ -418,9 +523,15 @@ export class Session implements Tenant {
   #noteDeath({ unexpected, lived, worked, reason, stderr }: Over): void {
     if (!unexpected) return;
     this.#log.warn({ reason, stderr }, "the process ended unexpectedly");
-    this.#deaths = worked || lived > livedLongMs ? 1 : this.#deaths + 1;
+    if (this.#deaths.note({ lived, worked, reason })) {
+      const { deaths, windowMs, restMs } = quarantine;
+      const text = `The process has died ${deaths} times within ${windowMs / 60_000} minutes, now because: ${reason}. It is left alone for ${restMs / 60_000} minutes, or until it is restarted or reset.`;
+      this.#log.error({ reason }, "quarantined");
+      this.#book.note({ type: "notice", code: "quarantined", text });
+      this.#wake = null;
+    }
     // Started anew before it is asked for, but not at somebody else's cost and not for ever.
-    if (this.#deaths <= maxTries && !this.#around.pool.isContended) this.#wake = "replacement";
+    else if (this.#deaths.replaceable && !this.#around.pool.isContended) this.#wake = "replacement";
   }
 
   /**
@@ -429,41 +540,92 @@ export class Session implements Tenant {
    */
   async #recover(over: Over | null): Promise<string[]> {
     await this.#book.settled();
-    const open = this.#entries.filter(({ phase }) => phase !== "queued");
-    if (open.length === 0) return [];
-    const inTranscript = await takenIn(this.#book.known.record, this.#around.folders);
-    const verdicts = decide(open.map(unfinished), inTranscript);
-    const requeued = verdicts.flatMap(({ messageId, action }) => (action === "send" ? [messageId] : []));
-    const endings = endingsAfter(verdicts);
-    const turn = over?.turn ?? null;
-    await this.#book.write(async (ledger, lease) => {
-      if (requeued.length > 0) await ledger.requeue(lease, requeued);
-      if (turn !== null) await ledger.endTurn(lease, cutTurn(turn, endings));
-      else if (endings.length > 0) await ledger.endMessages(lease, endings);
-    });
-    const byId = new Map(endings.map((ending) => [ending.messageId, ending]));
-    for (const entry of open) {
-      const ending = byId.get(entry.message.id);
-      if (ending !== undefined)
-        this.#leave([{ entry, end: { status: ending.status, ran: ending.ran ?? true } }]);
-      else entry.phase = "queued";
-    }
-    this.#stopLate(open.filter(({ phase }) => phase === "queued"));
-    return requeued;
+    const charged = this.#entries.filter(({ phase, tries }) => phase !== "queued" || tries.length > 0);
+    const { ends, requeued } = await this.#conversation.recover(charged, over);
+    this.#leave(ends);
+    this.#stopLate(requeued);
+    if (this.#deaths.quarantine !== null) this.#refuseQuarantined(this.#deaths.quarantine);
+    return requeued.map(({ message }) => message.id);
+  }
+
+  #refuseQuarantined(reason: string): void {
+    this.#conversation.forgetContinuation();
+    const message = `The chat's process died again and again: ${reason}`;
+    this.#endMessages(
+      this.#entries.filter(({ phase }) => phase === "queued"),
+      { status: "failed", ran: null, error: { code: "quarantined", message } },
+    );
+  }
+
+  // Parking: the model's API lets nobody through until a known time
+
+  #park(serving: Serving, hold: Hold): void {
+    if (serving.state === "closing") return;
+    this.#tellHold(hold);
+    const until = new Date(hold.until).toISOString();
+    serving.close(`parked until ${until}: ${hold.message}`, serving.hasHands ? "terminate" : "order");
+  }
+
+  /** The conversation is longer than the model reads: it is made shorter, then its members are sent again. */
+  #shorten(serving: Serving, members: readonly Entry[]): void {
+    for (const entry of members) entry.again = true;
+    this.#conversation.shorten();
+    serving.close("the conversation is too long for the model", "terminate");
   }
 
   // Handing over
 
   #pump(): void {
     const serving = this.#serving;
-    if (serving === null || this.#isHeld(serving)) return;
+    this.#cancelLook();
+    if (serving === null || this.#isHeld(serving) || !serving.takesMessages) return;
     this.#refuseUnwelcome();
+    if (this.#conversation.tainted) {
+      if (!serving.hasHands) serving.close("what only failed is left out of the conversation");
+      return;
+    }
     if (this.#givesWay(serving)) return;
-    const next = handover(this.#entries, (sender) => this.#policyOf(sender) === serving.policy);
-    for (const entry of next.handOver) this.#handOver(serving, entry);
-    if (next.charge.length > 0) this.#charge(serving, next.charge);
+    const { clock } = this.#around;
+    const now = clock.monotonic();
+    const fits = (sender: Sender | null) => this.#policyOf(sender) === serving.policy;
+    const next = handover(this.#entries, { mode: this.#modeOf(serving), now, fits });
+    for (const parcel of next.handOver) this.#handOver(serving, parcel);
+    for (const parcel of next.charge) this.#charge(serving, parcel);
     if (next.otherPolicy) serving.close("the next message needs another policy");
+    if (next.lookAgainAt !== null) this.#cancelLook = clock.after(next.lookAgainAt - now, () => this.#pump());
     this.#noteIdle(serving);
+  }
+
+  #modeOf(serving: Serving): QueueMode {
+    return this.#book.known.contact.queueMode ?? serving.policy.queueMode;
+  }
+
+  /** What will happen with a message that waits behind a running turn. */
+  #planFor(messageId: string, serving: Serving): Pick<Waiting, "plan"> {
+    const entry = this.#entries.find(({ message }) => message.id === messageId);
+    if (entry === undefined || inHand(entry) || !serving.hasHands) return {};
+    return { plan: plans[this.#modeOf(serving)] };
+  }
+
+  /** In this mode a message stops the turn that runs, and is the next one. */
+  #interruptFor(entry: Entry): void {
+    const serving = this.#serving;
+    if (serving === null || this.#book.page === null || this.#modeOf(serving) !== "interrupt") return;
+    const running = this.#entries.filter((each) => each !== entry && inHand(each) && !each.stopRequested);
+    if (running.length > 0) this.#stop(running).catch((error) => this.#around.onCrash(this, error));
+  }
+
+  /** A stop word stops everything before it; it ends with it, and its sender is told what it did. */
+  #stopOnWord(entry: Entry): void {
+    const { id } = entry.message;
+    const done = this.stop().then((stopped) => {
+      const notice = stopNotice(
+        stopped.filter((each) => each.id !== id),
+        id,
+      );
+      this.#book.later((ledger, lease) => ledger.notify(lease, [notice]));
+    });
+    done.catch((error) => this.#log.error({ error: String(error) }, "a stop word came to nothing"));
   }
 
   /**
@@ -478,35 +640,42 @@ export class Session implements Tenant {
     return true;
   }
 
-  #charge(serving: Serving, entries: readonly Entry[]): void {
-    const tries = entries.map((entry) => ({ entry, messageId: entry.message.id, sdkUuid: nextUuid(entry) }));
-    for (const { entry, sdkUuid } of tries) {
+  /** A try for each of the parcel, under one uuid: it is handed over as one. */
+  #charge(serving: Serving, parcel: readonly Entry[]): void {
+    const [first] = parcel;
+    if (first === undefined) return;
+    const { generation } = serving;
+    const sdkUuid = nextUuid(first);
+    const tries = parcel.map((entry) => ({ messageId: entry.message.id, ...sendOf(sdkUuid, generation) }));
+    const again = parcel.filter(({ tries }) => tries.length > 0);
+    for (const entry of parcel) {
       entry.phase = "pending";
-      entry.sdkUuids.push(sdkUuid);
+      entry.tries.push(sendOf(sdkUuid, generation));
     }
     this.#book.later(async (ledger, lease) => {
-      await ledger.charge(
-        lease,
-        serving.generation,
-        tries.map(({ messageId, sdkUuid }) => ({ messageId, sdkUuid })),
-      );
-      for (const entry of entries) entry.phase = "charged";
-      this.#stopLate(entries);
+      for (const entry of again) {
+        entry.note = noteOf(await ledger.toolCalls(lease.chatId, [entry.message.id]));
+      }
+      await ledger.charge(lease, generation, tries);
+      for (const entry of parcel) entry.phase = "charged";
+      this.#stopLate(parcel);
       this.#pump();
     });
   }
 
-  #handOver(serving: Serving, entry: Entry): void {
+  #handOver(serving: Serving, parcel: readonly Entry[]): void {
     const { contact } = this.#book.known;
-    serving.handOver(entry, factsOf(contact), (news) => contentOf(entry.message, contact.group, news));
+    serving.handOver(parcel, factsOf(contact), ({ message, note }, news) =>
+      contentOf(message, contact.group, { facts: news, note }),
+    );
   }
 
   /** Charged under a process that was gone before it could be handed over: the try is lost. */
   #takeBack(entry: Entry): void {
     entry.phase = "pending";
     this.#book.later(async (ledger, lease) => {
-      await ledger.requeue(lease, [entry.message.id]);
-      entry.phase = "queued";
+      await ledger.requeue(lease, [entry.message.id], "excused");
+      putBack(entry, "excused");
       this.#stopLate([entry]);
       this.#kick();
     });
@@ -514,10 +683,18 @@ export class Session implements Tenant {
 
   /** A stop came while a write about their tries was under way. */
   #stopLate(entries: readonly Entry[]): void {
-    this.#endMessages(
-      entries.filter(({ stopRequested }) => stopRequested),
-      stoppedBefore,
-    );
+    this.#endStopped(entries.filter(({ stopRequested }) => stopRequested));
+  }
+
+  /** Those of a cut turn that waits to be taken up have run. */
+  #endStopped(entries: readonly Entry[]): void {
+    const begun = this.#conversation.continuation?.entries ?? [];
+    const [ran, not] = [
+      entries.filter((each) => begun.includes(each)),
+      entries.filter((each) => !begun.includes(each)),
+    ];
+    this.#endMessages(ran, { ...stoppedBefore, ran: true });
+    this.#endMessages(not, stoppedBefore);
   }
 
   #isHeld(serving: Serving): boolean {
@@ -552,7 +729,8 @@ export class Session implements Tenant {
   #endMessages(entries: readonly Entry[], how: Omit<Ending, "messageId">): void {
     if (entries.length === 0) return;
     const endings = entries.map(({ message }) => ({ messageId: message.id, ...how }));
-    this.#book.later((ledger, lease) => ledger.endMessages(lease, endings));
+    const notices = failureNotices(endings);
+    this.#book.later((ledger, lease) => ledger.endMessages(lease, endings, notices));
     this.#leave(entries.map((entry) => ({ entry, end: { status: how.status, ran: how.ran ?? false } })));
   }
 
@@ -561,27 +739,28 @@ export class Session implements Tenant {
     const left = new Set(ends.map(({ entry }) => entry));
     this.#entries = this.#entries.filter((entry) => !left.has(entry));
     for (const { entry, end } of ends) {
-      if (end.status === "answered") this.#deaths = 0;
+      if (end.status === "answered") this.#deaths.noteSuccess();
       entry.end.resolve(end);
     }
   }
 
   // Closing
 
-  #judge(serving: Serving, answered: boolean): void {
+  #judge(serving: Serving): void {
     if (serving.state === "closing") return;
-    const { clock, limits } = this.#around;
-    const { failuresInARow } = serving;
-    const judgement = judge(
-      { failuresInARow, idleSince: this.idleSince, answered },
-      clock.monotonic(),
-      limits,
-    );
-    if (judgement.verdict === "healthy") return;
-    this.#log.info({ generation: serving.generation, ...judgement }, "closing the process");
-    if (judgement.verdict === "sick") this.#wake = "replacement";
-    if (answered) serving.close(judgement.reason);
-    else serving.close(judgement.reason, "kill");
+    const { clock, limits: ours } = this.#around;
+    const diagnosis = diagnose(serving.snapshot(this.idleSince), clock.monotonic(), ours);
+    switch (diagnosis.verdict) {
+      case "healthy":
+      case "waiting":
+        return;
+      case "unused":
+        serving.close(diagnosis.reason);
+        return;
+      case "sick":
+        this.#log.warn({ generation: serving.generation, ...diagnosis }, "replacing the process");
+        serving.fail(diagnosis.reason, diagnosis.remedy);
+    }
   }
 
   /** Lets what is in the process's hands end, then closes it; after the drain limit, or in a hurry, it is ended as it is. */
@@ -626,11 +805,12 @@ export class Session implements Tenant {
 }
 
 /** Whether the patch would change nothing. */
-function changesNothing({ name, tier, group }: ContactPatch, contact: Contact): boolean {
+function changesNothing({ name, tier, group, queueMode }: ContactPatch, contact: Contact): boolean {
   return (
     (name === undefined || name === contact.name) &&
     (tier === undefined || tier === contact.tier) &&
-    (group === undefined || group === contact.group)
+    (group === undefined || group === contact.group) &&
+    (queueMode === undefined || queueMode === contact.queueMode)
   );
 }
 
@@ -638,6 +818,23 @@ function crashed(): SwitchboardError {
   return new SwitchboardError("busy", "the session crashed and is being started anew", {
     hint: "Try again.",
   });
+}
+
+function isStopWord({ message }: Entry): boolean {
+  return message.command === "stop";
+}
+
+const plans: Record<QueueMode, NonNullable<Waiting["plan"]>> = {
+  steer: "join",
+  queue: "next",
+  collect: "collect",
+  interrupt: "interrupt",
+};
+
+type ClaimInput = Pick<Inbound, "sender" | "route" | "contact" | "command">;
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function once(fn: () => void): () => void {

@@ -1,4 +1,4 @@
-/** The running turn of a process: its members, and what it is waiting for at the moment. */
+/** The running turn of a process: its members, its running tools, and what it is waiting for at the moment. */
 
 import { randomUUIDv7 } from "node:crypto";
 import type { Waiting } from "../views.ts";
@@ -7,20 +7,40 @@ import type { Entry } from "./entry.ts";
 export class OpenTurn {
   readonly id: string = randomUUIDv7();
   readonly members: Entry[] = [];
-  readonly #runningTools = new Set<string>();
+  readonly #tools = new Map<string, RunningTool>();
   #compacting = false;
 
-  tool(toolUseId: string, state: "started" | "finished" | "failed"): void {
-    if (state === "started") this.#runningTools.add(toolUseId);
-    else this.#runningTools.delete(toolUseId);
+  toolBegins(toolUseId: string, tool: RunningTool): void {
+    this.#tools.set(toolUseId, tool);
+  }
+
+  toolEnds(toolUseId: string): void {
+    this.#tools.delete(toolUseId);
   }
 
   waits(reason: "model" | "compaction"): void {
     this.#compacting = reason === "compaction";
   }
 
+  get tools(): RunningTool[] {
+    return [...this.#tools.values()];
+  }
+
   get waiting(): Waiting {
     if (this.#compacting) return { for: "compaction" };
-    return { for: this.#runningTools.size > 0 ? "tool" : "model" };
+    return { for: this.#tools.size > 0 ? "tool" : "model" };
   }
+}
+
+export interface RunningTool {
+  /** In ms of the monotonic clock. */
+  since: number;
+  /** ms that it has declared to take at most; null when it has not. */
+  timeoutMs: number | null;
+}
+
+/** ms that a call declares to take at most, as Bash's do; null when it does not. */
+export function timeoutOf(input: unknown): number | null {
+  if (typeof input !== "object" || input === null || !("timeout" in input)) return null;
+  return typeof input.timeout === "number" && input.timeout > 0 ? input.timeout : null;
 }

@@ -9,7 +9,14 @@ import { SwitchboardError } from "../../src/errors.ts";
 import type { EventsOptions } from "../../src/feed.ts";
 import type { HistoryPage } from "../../src/ledger/index.ts";
 import type { Switchboard } from "../../src/switchboard.ts";
-import type { ActionView, ChatView, EventView, HostView, MessageView } from "../../src/views.ts";
+import type {
+  ActionView,
+  ChatView,
+  DeliveryView,
+  EventView,
+  HostView,
+  MessageView,
+} from "../../src/views.ts";
 
 type Durable = Exclude<EventView, { type: "text" }>;
 type TextPiece = Extract<EventView, { type: "text" }>;
@@ -22,6 +29,8 @@ export class MemorySwitchboard implements Switchboard {
     since: now(),
     state: "running",
     upstream: { kind: "offline" },
+    trouble: null,
+    channels: [],
     tiers: ["family"],
     processes: { live: 0, max: 1 },
   };
@@ -38,7 +47,15 @@ export class MemorySwitchboard implements Switchboard {
   /** Ends a message with this answer. */
   answer(id: string, text: string): void {
     const message = this.#find(id);
-    message.reply = { id: randomUUID(), kind: "answer", text, answers: [id], status: "sent" };
+    message.reply = {
+      id: randomUUID(),
+      kind: "answer",
+      text,
+      answers: [id],
+      status: "sent",
+      attempts: 0,
+      error: null,
+    };
     this.append({ type: "reply", chatId: message.chatId, reply: message.reply });
     this.#end(message, "answered");
   }
@@ -128,7 +145,7 @@ export class MemorySwitchboard implements Switchboard {
     if (first === undefined) throw new SwitchboardError("not_found", "no such chat");
     return {
       chatId,
-      contact: { name: null, tier: "family", group: false },
+      contact: { name: null, tier: "family", group: false, queueMode: null },
       sessionName: "chat",
       sessionId: null,
       state: "dormant",
@@ -168,9 +185,18 @@ export class MemorySwitchboard implements Switchboard {
     return { ...(await this.#did(chatId, "stopped")), stopped: open.map(({ id }) => ({ id, ran: false })) };
   }
 
+  async failedReplies() {
+    return { deliveries: [], next: null };
+  }
+
+  retryReply(): Promise<DeliveryView> {
+    return Promise.reject(new SwitchboardError("not_found", "no such reply"));
+  }
+
   closeChat = (chatId: string) => this.#did(chatId, "closed");
   restart = (chatId: string) => this.#did(chatId, "restarted");
   reset = (chatId: string) => this.#did(chatId, "reset");
+  wake = (chatId: string) => this.#did(chatId, "woken");
   undoReset = (chatId: string) => this.#did(chatId, "undone");
 
   async *events({

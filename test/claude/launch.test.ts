@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import type { Launch } from "../../src/claude/claude.ts";
+import type { Beginning, Launch } from "../../src/claude/claude.ts";
 import { environmentOf, optionsOf } from "../../src/claude/launch.ts";
 
 const launch: Launch = {
@@ -13,6 +13,7 @@ const launch: Launch = {
   tools: ["Read", "Write", "Edit", "Bash", "Glob", "Grep", "WebSearch", "WebFetch"],
   costSoFarUsd: 0,
   api: { baseUrl: "http://127.0.0.1:4711", token: "worth nothing elsewhere" },
+  beforeTool: async () => null,
   onEvent: () => {},
 };
 const path = "/usr/bin:/bin";
@@ -33,7 +34,7 @@ const environment = {
   DISABLE_AUTOUPDATER: "1",
   CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: "1",
   CLAUDE_CODE_DISABLE_AUTO_MEMORY: "1",
-  CLAUDE_CODE_MAX_RETRIES: "1",
+  CLAUDE_CODE_MAX_RETRIES: "0",
   API_TIMEOUT_MS: "180000",
   CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS: "60000",
 };
@@ -56,6 +57,20 @@ describe("a process's environment", () => {
   it("has exactly these keys, whatever the host's environment holds", () => {
     assert.deepEqual(environmentOf(launch, path), environment);
     assert.deepEqual(optionsOf(launch, path).env, environment);
+  });
+
+  it("has Claude Code run a cut turn on when that is what it was started for, and only then", () => {
+    const sdkSessionId = "id";
+    const resumed = [null, "an answer"].map((at) => ({ mode: "resume", sdkSessionId, at }) as const);
+    for (const session of resumed) {
+      assert.deepEqual(environmentOf({ ...launch, session }, path), environment);
+    }
+    const session = { mode: "continue", sdkSessionId, text: "So far" } as const;
+    assert.deepEqual(environmentOf({ ...launch, session }, path), {
+      ...environment,
+      CLAUDE_CODE_RESUME_INTERRUPTED_TURN: "1",
+      CLAUDE_CODE_RESUME_SHOWS_CUT_OFF_CALLS: "1",
+    });
   });
 });
 
@@ -88,12 +103,18 @@ describe("a process's options", () => {
   });
 
   it("begin a session or resume one, never both", () => {
-    const sessionOf = (mode: "create" | "resume") => {
-      const options = optionsOf({ ...launch, session: { mode, sdkSessionId: "id" } }, path);
-      return Object.entries(options).filter(([key]) => ["sessionId", "resume", "continue"].includes(key));
+    const sessionOf = (beginning: Beginning) => {
+      const options = optionsOf({ ...launch, session: { sdkSessionId: "id", ...beginning } }, path);
+      const keys = ["sessionId", "resume", "resumeSessionAt", "continue"];
+      return Object.fromEntries(Object.entries(options).filter(([key]) => keys.includes(key)));
     };
-    assert.deepEqual(sessionOf("create"), [["sessionId", "id"]]);
-    assert.deepEqual(sessionOf("resume"), [["resume", "id"]]);
+    assert.deepEqual(sessionOf({ mode: "create" }), { sessionId: "id" });
+    assert.deepEqual(sessionOf({ mode: "resume", at: null }), { resume: "id" });
+    assert.deepEqual(sessionOf({ mode: "resume", at: "answer" }), {
+      resume: "id",
+      resumeSessionAt: "answer",
+    });
+    assert.deepEqual(sessionOf({ mode: "continue", text: "So far" }), { resume: "id" });
   });
 
   it("name no fallback when there is none", () => {

@@ -51,7 +51,10 @@ describe("a conversation", () => {
   const turn = () => on({ type: "turn", turnId: "t", state: "started", messageIds: ["m"] });
   const piece = (offset: number, text: string, turnId = "t") => on({ type: "text", turnId, offset, text });
   const reply = (text: string, answers = ["m"]) =>
-    on({ type: "reply", reply: { id: "r", kind: "answer", text, answers, status: "sent" } });
+    on({
+      type: "reply",
+      reply: { id: "r", kind: "answer", text, answers, status: "sent", attempts: 0, error: null },
+    });
 
   it("shows a reply as it is written, and once", () => {
     message("queued");
@@ -132,7 +135,15 @@ describe("a conversation", () => {
       acceptedAt: "",
       sentAt: "",
       endedAt: "",
-      reply: { id: "r", kind: "answer", text: "Hello", answers: ["m"], status: "sent" },
+      reply: {
+        id: "r",
+        kind: "answer",
+        text: "Hello",
+        answers: ["m"],
+        status: "sent",
+        attempts: 0,
+        error: null,
+      },
     });
     assert.deepEqual([screen, conversation.isIdle], ["Hello|", true]);
   });

@@ -37,6 +37,8 @@ describe("a chat's history as people read it", () => {
     text,
     answers: ["m"],
     status: "sent",
+    attempts: 0,
+    error: null,
   });
   const event = (change: object): EventView => ({ chatId: "c", seq: 1, at: at(10), ...change }) as EventView;
   const ended = (status: string, more: object = {}) =>
@@ -112,6 +114,16 @@ describe("a chat's history as people read it", () => {
     assert.match(history().event(ended("queued"), true) ?? "", /Ada {5}Hello$/);
   });
 
+  it("says of a turn that was cut that its messages go on, and nothing of other turns", () => {
+    const turn = (state: string) =>
+      history()
+        .event(event({ type: "turn", state }), true)
+        ?.split("\n")[1];
+    assert.match(turn("cut") ?? "", /^10:05 {2}notice {2}The process died .* messages go on\.$/);
+    for (const state of ["started", "joined", "answered", "failed", "stopped"])
+      assert.equal(turn(state), undefined);
+  });
+
   it("shows tools when they begin and when they fail", () => {
     const tool = (state: string) =>
       history()
@@ -121,5 +133,6 @@ describe("a chat's history as people read it", () => {
     assert.equal(tool("started"), "10:05  Claude  · Read");
     assert.equal(tool("finished"), undefined);
     assert.equal(tool("failed"), "10:05  Claude  · Read failed");
+    assert.equal(tool("unknown"), "10:05  Claude  · Read was cut off");
   });
 });

@@ -190,7 +190,15 @@ describe("log --follow", () => {
       replyId: null,
     },
   });
-  const answer: ReplyView = { id: "r1", kind: "answer", text: "Hi", answers: ["m1"], status: "sent" };
+  const answer: ReplyView = {
+    id: "r1",
+    kind: "answer",
+    text: "Hi",
+    answers: ["m1"],
+    status: "sent",
+    attempts: 0,
+    error: null,
+  };
   const script = (): Script => ({
     page: [
       {

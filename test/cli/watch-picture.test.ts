@@ -6,7 +6,7 @@ import type { ChatState, ChatView } from "../../src/views.ts";
 describe("the picture of sessions --watch", () => {
   const chat = (state: ChatState): ChatView => ({
     chatId: `a-${state}-chat`,
-    contact: { name: "Ada", tier: "family", group: false },
+    contact: { name: "Ada", tier: "family", group: false, queueMode: null },
     sessionName: "ada",
     sessionId: null,
     state,
@@ -24,6 +24,8 @@ describe("the picture of sessions --watch", () => {
       since: "",
       state: "running",
       upstream: { kind: "offline" },
+      trouble: null,
+      channels: [],
       tiers: [],
       processes: { live: 3, max: 8 },
     },

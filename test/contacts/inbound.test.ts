@@ -212,8 +212,17 @@ describe("a message at the door", () => {
 
 describe("a contact on its own", () => {
   it("may change nothing, one field or all", () => {
-    for (const patch of [{}, { group: false }, { name: "J", tier: "admin", group: true }])
+    const all = { name: "J", tier: "admin", group: true, queueMode: "collect" };
+    for (const patch of [{}, { group: false }, { queueMode: null }, all])
       assert.deepEqual(parseInput(contactPatchSchema, patch, "contact"), patch);
+  });
+
+  it("has one of four queue modes, or its tier's", () => {
+    refused(() => parseInput(contactPatchSchema, { queueMode: "later" }, "contact"), {
+      code: "invalid_request",
+      field: "queueMode",
+      text: /"steer"\|"queue"\|"collect"\|"interrupt"/,
+    });
   });
 
   it("is named as a whole when all of it is wrong", () => {

@@ -10,6 +10,7 @@ import {
   withPage,
   withWaiting,
 } from "../../src/dashboard/conversation.js";
+import { noticeWords } from "../../src/dashboard/words.js";
 import type { EventView, HistoryEntry } from "../../src/views.ts";
 
 const at = "2026-01-01T10:00:00.000Z";
@@ -36,11 +37,14 @@ function reply(id: string, text: string): EventView {
     ...frame,
     seq: ++eventSeq,
     type: "reply",
-    reply: { id, kind: "answer", text, answers: [], status: "sent" },
+    reply: { id, kind: "answer", text, answers: [], status: "sent", attempts: 0, error: null },
   };
 }
-function turn(turnId: string, state: "started" | "answered" | "failed"): EventView {
+function turn(turnId: string, state: "started" | "answered" | "failed" | "cut"): EventView {
   return { ...frame, seq: ++eventSeq, type: "turn", turnId, state, messageIds: [] };
+}
+function tool(name: string, state: "started" | "unknown"): EventView {
+  return { ...frame, seq: ++eventSeq, type: "tool", turnId: "t", toolUseId: name, name, state };
 }
 function piece(turnId: string, offset: number, text: string): EventView {
   return { type: "text", chatId: "c", turnId, offset, text };
@@ -121,6 +125,28 @@ describe("a conversation", () => {
   });
 });
 
+describe("a turn that was cut", () => {
+  it("is told of between what came before and what comes after, and runs no tool any more", () => {
+    const seen = after(
+      told("m", 1, "sent"),
+      tool("Read", "started"),
+      turn("t", "cut"),
+      told("m", 1, "answered"),
+      reply("r", "Hello"),
+    );
+    assert.deepEqual(
+      seen.entries.map((entry) => (entry.type === "event" ? noticeWords(entry) : entry.id)),
+      ["m", "The process died while Claude worked. The messages go on.", "r"],
+    );
+    assert.equal(seen.tools.size, 0);
+  });
+
+  it("has no tool running whose end nobody knows", () => {
+    assert.deepEqual([...after(tool("Read", "started")).tools.values()], ["Read"]);
+    assert.equal(after(tool("Read", "started"), tool("Read", "unknown")).tools.size, 0);
+  });
+});
+
 describe("the text of a reply on its way", () => {
   it("grows by its pieces, and a piece below the end replaces what stands from there on", () => {
     const seen = after(piece("t", 0, "one "), piece("t", 4, "two"), turn("t", "started"));
@@ -140,6 +166,7 @@ describe("the text of a reply on its way", () => {
       [told("m", 1, "answered"), reply("r", "Hello"), turn("t", "answered")],
       [turn("t", "answered"), reply("r", "Hello"), told("m", 1, "answered")],
       [told("m", 1, "failed"), turn("t", "failed")],
+      [told("m", 1, "queued"), turn("t", "cut")],
     ]) {
       const working = after(told("m", 1, "sent"), piece("t", 0, "Hel"));
       assert.equal(isWorking(working), true);

@@ -35,7 +35,10 @@ describe("the list of chats", () => {
     state: ChatView["state"] = "idle",
   ): ChatView => ({
     ...{ chatId, lastMessageAt, state, sessionName: chatId, sessionId: null, process: null, queued: 0 },
-    ...{ contact: { name: null, tier: "family", group: false }, createdAt: "2026-01-01T00:00:00.000Z" },
+    ...{
+      contact: { name: null, tier: "family", group: false, queueMode: null },
+      createdAt: "2026-01-01T00:00:00.000Z",
+    },
     usage: { turns: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 },
   });
   const page = withPage(emptyList, {

@@ -3,27 +3,37 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Options, query, type SDKMessage, type SDKUserMessage } from "@anthropic-ai/claude-agent-sdk";
 import { systemClock } from "../../src/clock.ts";
-import { type Gateway, type ModelRequest, startGateway } from "../../src/gateway/gateway.ts";
+import {
+  type Gateway,
+  type GatewayOptions,
+  type ModelRequest,
+  startGateway,
+} from "../../src/gateway/gateway.ts";
 import { silent } from "../../src/log.ts";
 import { readConversation } from "../../src/offline/conversation.ts";
 import { startOffline } from "../../src/offline/offline.ts";
+import type { Step } from "../../src/offline/step.ts";
 import { history } from "../offline/history.ts";
 
 const MODELS = ["claude-sonnet-4-5", "claude-sonnet-5-5"];
 
-async function setup(t: TestContext) {
+/** ms. What the process's own patience is cut down to. */
+const API_TIMEOUT_MS = 3_000;
+
+async function setup(t: TestContext, times: GatewayOptions["times"] = {}) {
   const root = await mkdtemp(join(tmpdir(), "switchboard-gateway-"));
   const model = await startOffline({ keep: Infinity });
   const gateway = await startGateway({
     upstream: { baseUrl: model.url, apiKey: "real-credential" },
     clock: systemClock,
     log: silent,
+    times: { firstPauseMs: 20, quietMs: 300, pingMs: 200, ...times },
   });
   const processes: ChildProcess[] = [];
   for (const folder of ["work", "claude", "tmp"]) await mkdir(join(root, folder));
@@ -72,6 +82,7 @@ function claude(
         CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
         DISABLE_TELEMETRY: "1",
         CLAUDE_CODE_MAX_RETRIES: "0",
+        API_TIMEOUT_MS: String(API_TIMEOUT_MS),
         CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: "1",
       },
       settingSources: [],
@@ -231,21 +242,116 @@ test("messages that wait together become one turn with a line for each", async (
   await it.close();
 });
 
-test("an error of the API fails the turn, not the process", async (t) => {
+const MODEL = "claude-sonnet-5-5";
+
+/** What the transcripts of the place hold, line by line. */
+async function transcriptOf({ root }: { root: string }): Promise<string> {
+  const folder = join(root, "claude", "projects");
+  const files = await readdir(folder, { recursive: true });
+  const texts = files
+    .filter((file) => file.endsWith(".jsonl"))
+    .map((file) => readFile(join(folder, file), "utf8"));
+  return (await Promise.all(texts)).join("\n");
+}
+
+test("an API that is overloaded for a while is waited for, and leaves no trace in the transcript", async (t) => {
   const place = await setup(t);
-  place.model.script(({ body }) =>
-    readConversation(body).open.at(-1) === "fail"
-      ? { kind: "error", status: 529, type: "overloaded_error", message: "Overloaded" }
+  let failures = 3;
+  place.model.script(({ kind }) => {
+    if (kind !== "messages" || failures-- <= 0) return undefined;
+    return { kind: "error", status: 529, type: "overloaded_error", message: "Overloaded" };
+  });
+  const it = claude(place, { model: MODEL });
+  it.send("one");
+  const { is_error, num_turns, ...result } = await it.result();
+  assert.deepEqual(
+    [is_error, num_turns, textOf({ is_error, num_turns, ...result })],
+    [false, 1, 'You said: "one". I remember no earlier messages.'],
+  );
+  await it.close();
+  assert.equal(place.model.requests().filter(({ kind }) => kind === "messages").length, 4);
+  assert.deepEqual(
+    it.requests
+      .filter(({ kind, state }) => kind === "messages" && state === "ended")
+      .map(({ attempts }) => attempts),
+    [4],
+  );
+  assert.doesNotMatch(await transcriptOf(place), /error|overload|retry/i);
+});
+
+test("an API that is silent for longer than the process's own patience is waited for", async (t) => {
+  const place = await setup(t);
+  const go = Promise.withResolvers<void>();
+  place.model.script(({ kind }) =>
+    kind === "messages"
+      ? { kind: "gate", until: go.promise, step: { kind: "text", text: "At last." } }
       : undefined,
   );
-  const it = claude(place, { model: "claude-sonnet-5-5" });
-  it.send("fail");
-  const failed = await it.result();
-  assert.equal(failed.is_error, true);
-  assert.match(textOf(failed) ?? "", /529 Overloaded/);
-  it.send("What did I just say?");
-  const next = await it.result();
-  assert.equal(next.is_error, false);
-  assert.match(textOf(next) ?? "", /You just said: "fail"\.$/);
+  const it = claude(place, { model: MODEL });
+  const arrived = place.model.waitForRequest(({ kind }) => kind === "messages");
+  it.send("one");
+  await arrived;
+  await new Promise((resolve) => setTimeout(resolve, 2 * API_TIMEOUT_MS));
+  go.resolve();
+  assert.equal(textOf(await it.result()), "At last.");
   await it.close();
+  assert.equal(place.model.requests().filter(({ kind }) => kind === "messages").length, 1);
 });
+
+for (const [how, step] of Object.entries<Step>({
+  "goes silent": { kind: "stall", text: "The first ha" },
+  "is cut": { kind: "reset", afterText: "The first ha" },
+  "ends with an error": { kind: "streamError", text: "The first ha", type: "api_error" },
+})) {
+  test(`a stream that ${how} in the middle is made good by Claude Code itself, and the answer is whole`, async (t) => {
+    const place = await setup(t, { stallMs: 300 });
+    // It asks to go on from what it has, or once more for a whole answer without a stream.
+    place.model.script(({ kind, body }) => {
+      if (kind !== "messages") return undefined;
+      if (readConversation(body).begun !== "") return { kind: "text", text: "lf and the second." };
+      return body.stream ? step : { kind: "text", text: "The first half and the second." };
+    });
+    const it = claude(place, { model: MODEL });
+    it.send("one");
+    const said: string[] = [];
+    const result = await it.next((message) => {
+      if (message.type === "assistant")
+        said.push(...message.message.content.map((block) => ("text" in block ? block.text : "")));
+      return message.type === "result" ? message : undefined;
+    });
+    assert.equal(result.is_error, false);
+    assert.equal(said.join(""), "The first half and the second.");
+    await it.close();
+  });
+}
+
+for (const pinged of [false, true]) {
+  test(`a bad request ${pinged ? "after pings " : ""}fails its turn, and the next message is answered`, async (t) => {
+    const place = await setup(t);
+    const go = Promise.withResolvers<void>();
+    if (!pinged) go.resolve();
+    place.model.script(({ kind, body }) =>
+      kind === "messages" && readConversation(body).open.at(-1) === "fail"
+        ? {
+            kind: "gate",
+            until: go.promise,
+            step: { kind: "error", status: 400, type: "invalid_request_error", message: "No such thing" },
+          }
+        : undefined,
+    );
+    const it = claude(place, { model: MODEL });
+    const arrived = place.model.waitForRequest(({ kind }) => kind === "messages");
+    it.send("fail");
+    await arrived;
+    if (pinged) await new Promise((resolve) => setTimeout(resolve, 1_000));
+    go.resolve();
+    const failed = await it.result();
+    assert.equal(failed.is_error, true);
+    assert.match(textOf(failed) ?? "", /No such thing/);
+    it.send("What did I just say?");
+    const next = await it.result();
+    assert.equal(next.is_error, false);
+    assert.match(textOf(next) ?? "", /You just said: "fail"\.$/);
+    await it.close();
+  });
+}

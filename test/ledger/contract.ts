@@ -13,7 +13,9 @@ import { messagesPromises } from "./contract/messages.ts";
 import { ownershipPromises } from "./contract/ownership.ts";
 import type { Place, PromiseTest } from "./contract/place.ts";
 import { randomPromises } from "./contract/random.ts";
+import { repliesPromises } from "./contract/replies.ts";
 import { sessionsPromises } from "./contract/sessions.ts";
+import { toolsPromises } from "./contract/tools.ts";
 import { turnsPromises } from "./contract/turns.ts";
 
 /** `create` makes a new, empty place for each test. */
@@ -42,6 +44,8 @@ export function describeLedger(name: string, create: () => Promise<Place>): void
   describe(`${name}: sessions and processes`, () => sessionsPromises(promise));
   describe(`${name}: messages and tries`, () => messagesPromises(promise));
   describe(`${name}: turns`, () => turnsPromises(promise));
+  describe(`${name}: tool calls`, () => toolsPromises(promise));
+  describe(`${name}: notices and replies by a channel`, () => repliesPromises(promise));
   describe(`${name}: events`, () => eventsPromises(promise));
   describe(`${name}: following`, () => followingPromises(promise));
   describe(`${name}: closing`, () => closingPromises(promise));

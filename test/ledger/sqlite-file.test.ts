@@ -5,7 +5,17 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import { Database, migrate, openDatabase } from "../../src/ledger/sqlite/database.ts";
 import { migrations } from "../../src/ledger/sqlite/migrations.ts";
-import { accepted, refuses, rejects, withFolder, withLedger, withLedgerAt } from "./support.ts";
+import {
+  accepted,
+  answered,
+  refuses,
+  rejects,
+  send,
+  toolCall,
+  withFolder,
+  withLedger,
+  withLedgerAt,
+} from "./support.ts";
 
 /** A closed ledger with some messages in it. */
 async function writtenLedger(folder: string): Promise<string> {
@@ -148,6 +158,25 @@ describe("sqlite: a file that is no ledger, or a damaged one", () => {
   }
 });
 
+/** Rows in every table, as the second version of the schema had them: an answered turn, and one that was left running. */
+const beforeChannels = `
+  UPDATE meta SET last_epoch = 1;
+  INSERT INTO chats (chat_id, name, tier, is_group, session_name, epoch, last_seq, created_at, active_at)
+    VALUES ('a', 'Ann', 'family', 0, 'ann', 1, 3, 1, 1);
+  INSERT INTO session_names VALUES ('ann', 2);
+  INSERT INTO sessions (id, chat_id, sdk_session_id, created_at) VALUES ('s', 'a', 'sdk', 1);
+  INSERT INTO processes (chat_id, session_id, started_at, start_reason) VALUES ('a', 's', 1, 'message');
+  INSERT INTO replies VALUES ('r', 'a', 3, 'answer', 'yes', '["m1"]', 'null', 'sent', 2);
+  INSERT INTO messages (id, chat_id, seq, text, route, status, tries, reply_id, accepted_at, sent_at, ended_at)
+    VALUES ('m1', 'a', 1, 'well?', 'null', 'answered', 1, 'r', 1, 1, 2),
+      ('m2', 'a', 2, 'and?', 'null', 'sent', 2, NULL, 1, 3, NULL);
+  INSERT INTO tries VALUES ('m1', 1, 'm1', 1, 1, 'answered', 1), ('m2', 1, 'm2', 1, 1, 'lost', 2),
+    ('m2', 2, 'u2', 1, 1, NULL, 3);
+  INSERT INTO turns VALUES (1, 't1', 'a', 's', 1, 'answered', 1, 1, 1, 2), (2, 't2', 'a', 's', 1, NULL, 3, 3, NULL, NULL);
+  INSERT INTO turn_messages VALUES (1, 1, 'm2'), (1, 2, 'm1'), (2, 1, 'm2');
+  INSERT INTO events (at, chat_id, type, subject, data) VALUES (2, 'a', 'reply', 'r', '{"status":"sent"}');
+`;
+
 describe("sqlite: schema versions", () => {
   it("refuses a newer one, naming both, and leaves the file untouched", () =>
     withFolder(async (folder) => {
@@ -181,6 +210,57 @@ describe("sqlite: schema versions", () => {
         sqlite(path, (db) => db.prepare("SELECT a FROM one").get()?.a),
         2,
       );
+    }));
+
+  it("brings everything along from before there were channels", () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "ledger.db");
+      sqlite(path, (db) => {
+        db.exec("PRAGMA foreign_keys = ON");
+        migrate(new Database(db), path, migrations.slice(0, 2));
+        db.exec(beforeChannels);
+      });
+      await withLedgerAt({ path }, async (ledger) => {
+        const chat = await ledger.chat("a");
+        assert.deepEqual(chat?.contact, { name: "Ann", tier: "family", group: false, queueMode: null });
+        assert.equal(chat.session?.sdkSessionId, "sdk");
+        const message = (await ledger.message("m1")) ?? assert.fail();
+        assert.deepEqual([message.status, message.channel, message.command], ["answered", null, null]);
+        const { reply } = message;
+        assert.deepEqual(
+          [reply?.text, reply?.channel, reply?.status, reply?.attempts, reply?.dueAt, reply?.error],
+          ["yes", null, "sent", 0, null, null],
+        );
+        const open = await ledger.openMessages("a");
+        assert.deepEqual(
+          open.map(({ message, tries }) => [message.id, ...tries.map((one) => Object.values(one).join(" "))]),
+          [["m2", "m2 1 m2 1 1 send 0 lost 2", "m2 2 u2 1 1 send 0  3"]],
+        );
+        assert.deepEqual(
+          (await ledger.turns("a", 10)).map(({ id, messageIds, outcome }) => [id, messageIds, outcome]),
+          [
+            ["t2", ["m2"], "cut"],
+            ["t1", ["m2", "m1"], "answered"],
+          ],
+        );
+        const told = (await ledger.changes(0, { limit: 10 })).find((event) => event.type === "reply");
+        assert.deepEqual(told?.reply, reply);
+
+        const acquired = await ledger.acquire("a", "host");
+        assert.ok("epoch" in acquired);
+        const lease = { chatId: "a", epoch: acquired.epoch };
+        const { generation } = await ledger.beginProcess(lease, "s", "message");
+        await ledger.charge(lease, generation, [{ ...send("m2", "u3"), kind: "continue", progress: 1 }]);
+        await ledger.beginTurn(lease, { id: "t3", sessionId: "s", generation, messageIds: ["m2"] });
+        await ledger.beginTool(lease, toolCall("t3", "u"));
+        await ledger.endTurn(lease, { ...answered("t3", []), messageIds: ["m2"] });
+        assert.equal((await ledger.message("m2"))?.status, "answered");
+      });
+      sqlite(path, (db) => {
+        assert.deepEqual(db.prepare("PRAGMA foreign_key_check").all(), []);
+        const schema = db.prepare("SELECT group_concat(sql) AS text FROM sqlite_schema").get();
+        assert.doesNotMatch(`${schema?.text}`, /new_/, "what was written anew has its own name everywhere");
+      });
     }));
 
   it("begins at an empty file", () =>

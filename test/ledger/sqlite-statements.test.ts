@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { Database, migrate } from "../../src/ledger/sqlite/database.ts";
 import { migrations } from "../../src/ledger/sqlite/migrations.ts";
 import { createStore, takeOver } from "../../src/ledger/sqlite/store.ts";
-import { admitted, answered, inbound, stopped, withFolder } from "./support.ts";
+import { admitted, answered, inbound, send, stopped, toolCall, withFolder } from "./support.ts";
 
 /** Remembers the text of every statement that is prepared. */
 class Recording extends DatabaseSync {
@@ -67,7 +67,7 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   const { generation } = write.beginProcess(lease, session.id, "message");
   write.processStarted(lease, generation, 1);
   const accept = (externalId: string) => {
-    const acceptance = write.accept(inbound("a", "hi", { externalId }), admitted, {
+    const acceptance = write.accept(inbound("a", "hi", { externalId, channel: "signal" }), admitted, {
       epoch: lease.epoch,
       generation,
     });
@@ -76,13 +76,19 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   };
   const [first, second, third] = [accept("1"), accept("2"), accept("3")];
   accept("1");
-  write.requeue(lease, [first.id]);
-  write.charge(lease, generation, [{ messageId: first.id, sdkUuid: "u" }]);
+  write.requeue(lease, [first.id], "lost");
+  write.charge(lease, generation, [send(first.id, "u")]);
   write.endMessages(lease, [stopped(second)]);
   write.beginTurn(lease, { id: "t", sessionId: session.id, generation, messageIds: [first.id] });
   write.joinTurn(lease, "t", [second.id]);
+  write.beginTool(lease, toolCall("t", "u"));
+  write.endTool(lease, "t", "u", "finished");
   const proof = { sessionId: session.id, sdkSessionId: "sdk", toldFacts: "John" };
   write.endTurn(lease, answered("t", [first], { proven: proof, endings: [stopped(third)] }));
+  const about = { text: "a notice", about: [first.id] };
+  write.notify(lease, [{ ...about, id: "to be sent" }]);
+  write.deliver("to be sent", { status: "failed", error: { code: "x", message: "y" } });
+  write.retryReply("to be sent");
   write.append(lease, [{ type: "notice", code: "x", text: "y" }]);
   write.resetSession(lease, "s2");
   write.undoReset(lease);
@@ -114,6 +120,10 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   read.renew("host");
   read.processes("a", 10);
   read.turns("a", 10);
+  read.toolCalls("a", [first.id]);
+  read.chatsWithReplies("signal", "", 10);
+  read.nextReply("signal", "a");
+  read.failedReplies("", 10);
   read.changes(0, { limit: 10 });
   read.changes(0, { chatId: "a", limit: 10 });
   read.lastSeq();
@@ -152,6 +162,10 @@ describe("sqlite: statements", () => {
         [/FROM sessions WHERE chat_id = \? AND put_aside IS NOT NULL/, "sessions_earlier"],
         [/FROM processes WHERE ended_at IS NULL AND chat_id = \?/, "processes_running"],
         [/FROM turns WHERE ended_at IS NULL AND chat_id = \?/, "turns_open"],
+        [/FROM turn_messages[\s\S]*WHERE message_id = \?/, "turn_messages_of_message"],
+        [/DISTINCT chat_id FROM replies/, "replies_to_send"],
+        [/FROM replies[\s\S]*chat_id = \? ORDER BY seq LIMIT 1/, "replies_to_send"],
+        [/FROM replies[\s\S]*AND id > \?/, "replies_undelivered"],
         [/FROM events e[\s\S]*e\.chat_id = \?/, "events_of_chat"],
         [/FROM chats[\s\S]*ORDER BY active_at/, "chats_by_activity"],
       ];

@@ -15,9 +15,11 @@ import {
   type LedgerErrorCode,
   type LedgerEvent,
   type Message,
+  type Notice,
   openSqliteLedger,
   type Session,
   type SqliteOptions,
+  type Try,
   type TurnEnd,
 } from "../../src/ledger/index.ts";
 
@@ -59,7 +61,9 @@ export function inbound(chatId: string, text: string, fields: Partial<Inbound> =
     externalId: null,
     text,
     sender: null,
+    channel: null,
     route: null,
+    command: null,
     contact: { tier: "family" },
     sessionNameBase: "chat",
     ...fields,
@@ -97,6 +101,11 @@ export async function work(ledger: Ledger, chatId: string): Promise<Work> {
   return { lease, session, generation };
 }
 
+/** A try to be charged that hands the message over. */
+export function send(messageId: string, sdkUuid = messageId) {
+  return { messageId, sdkUuid, kind: "send", progress: 0 } satisfies Partial<Try>;
+}
+
 /** A turn that has begun with the given messages, each charged. */
 export async function turnOf(
   ledger: Ledger,
@@ -108,10 +117,15 @@ export async function turnOf(
   await ledger.charge(
     lease,
     generation,
-    messageIds.map((messageId) => ({ messageId, sdkUuid: messageId })),
+    messageIds.map((messageId) => send(messageId)),
   );
   await ledger.beginTurn(lease, { id, sessionId: session.id, generation, messageIds });
   return id;
+}
+
+/** A call of Bash that is about to begin. */
+export function toolCall(turnId: string, toolUseId: string) {
+  return { turnId, toolUseId, name: "Bash", input: '{"command":"ls"}', digest: "d" };
 }
 
 /** The end of a turn that answered. */
@@ -120,14 +134,20 @@ export function answered(turnId: string, messages: Message[], fields: Partial<Tu
     turnId,
     outcome: "answered",
     messageIds: messages.map((message) => message.id),
-    reply: { id: randomUUID(), text: "an answer", status: "sent" },
+    reply: { id: randomUUID(), text: "an answer" },
     endings: [],
+    notices: [],
     proven: null,
     usage: null,
     requestAt: null,
     firstByteAt: null,
     ...fields,
   };
+}
+
+/** A notice about these messages. */
+export function notice(text: string, messages: Message[], id: string = randomUUID()): Notice {
+  return { id, text, about: messages.map((message) => message.id) };
 }
 
 export async function rejects(call: Promise<unknown>, code: LedgerErrorCode, text?: RegExp): Promise<void> {

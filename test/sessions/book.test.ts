@@ -66,7 +66,7 @@ describe("a session's book", { timeout: 30_000 }, () => {
     assert.deepEqual(page, {
       lease: { chatId, epoch: page.lease.epoch },
       name: chat.sessionName,
-      contact: { name: "John", tier: "family", group: false },
+      contact: { name: "John", tier: "family", group: false, queueMode: null },
       record: chat.session,
       unprovenSessionId: null,
     });

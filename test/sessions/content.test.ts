@@ -5,28 +5,41 @@ import { contentOf, factsOf } from "../../src/sessions/content.ts";
 import { message } from "./message.ts";
 
 const jane = { id: "1", name: "Jane" };
+const known = { facts: null, note: null };
 
 describe("what the model is given of a message", () => {
   it("is the contact's words as they came", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
-        assert.deepEqual(contentOf(message({ text }), false, null), [text]);
+        assert.deepEqual(contentOf(message({ text }), false, known), [text]);
       }),
     );
   });
 
   it("has the speaker's name before it in a group, and only there", () => {
     const spoken = message({ text: "Hi\nall", sender: jane });
-    assert.deepEqual(contentOf(spoken, true, null), ["Jane: Hi\nall"]);
-    assert.deepEqual(contentOf(spoken, false, null), ["Hi\nall"]);
-    assert.deepEqual(contentOf(message({ text: "Hi" }), true, null), ["Hi"]);
+    assert.deepEqual(contentOf(spoken, true, known), ["Jane: Hi\nall"]);
+    assert.deepEqual(contentOf(spoken, false, known), ["Hi\nall"]);
+    assert.deepEqual(contentOf(message({ text: "Hi" }), true, known), ["Hi"]);
   });
 
   it("has the contact's facts before it, as a block of their own, when Claude does not know them", () => {
-    const facts = factsOf({ name: "The Does", tier: "family", group: true });
-    assert.deepEqual(contentOf(message({ sender: jane }), true, facts), [
+    const facts = factsOf({ name: "The Does", tier: "family", group: true, queueMode: null });
+    assert.deepEqual(contentOf(message({ sender: jane }), true, { ...known, facts }), [
       'Contact facts from Switchboard: {"name":"The Does","tier":"family","kind":"group"}',
       "Jane: Hello",
+    ]);
+  });
+
+  it("has what an earlier try began between the facts and the words", () => {
+    assert.deepEqual(contentOf(message(), false, { facts: "{}", note: "Begun: Bash" }), [
+      "Contact facts from Switchboard: {}",
+      "Begun: Bash",
+      "Hello",
+    ]);
+    assert.deepEqual(contentOf(message(), false, { ...known, note: "Begun: Bash" }), [
+      "Begun: Bash",
+      "Hello",
     ]);
   });
 });
@@ -37,6 +50,7 @@ describe("facts about a contact", () => {
       name: fc.option(fc.string({ unit: fc.oneof(fc.constantFrom('"', "\n", "}", ",", "\\"), fc.string()) })),
       tier: fc.constantFrom("admin", "bots"),
       group: fc.boolean(),
+      queueMode: fc.constant(null),
     });
     fc.assert(
       fc.property(contacts, (contact) => {
@@ -49,7 +63,7 @@ describe("facts about a contact", () => {
   });
 
   it("differ when anything about the contact does", () => {
-    const john = { name: "John", tier: "family", group: false };
+    const john = { name: "John", tier: "family", group: false, queueMode: null };
     const others = [
       { ...john, name: null },
       { ...john, tier: "admin" },

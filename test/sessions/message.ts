@@ -10,7 +10,9 @@ export function message(fields: Partial<Message> = {}): Message {
     seq: 1,
     text: "Hello",
     sender: null,
+    channel: null,
     route: null,
+    command: null,
     status: "queued",
     ran: null,
     tries: 0,
@@ -25,5 +27,5 @@ export function message(fields: Partial<Message> = {}): Message {
 
 /** Such a message on its way through a session. */
 export function entry(phase: Phase, fields: Partial<Message> = {}): Entry {
-  return { ...acceptedEntry(message(fields), false, 0), phase };
+  return { ...acceptedEntry(message(fields), null, 0), phase };
 }

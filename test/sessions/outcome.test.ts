@@ -3,9 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { ClaudeEvent } from "../../src/claude/index.ts";
 import type { Ending } from "../../src/ledger/index.ts";
-import { cutTurn, endingsAfter, endingsOf, outcomeOf } from "../../src/sessions/outcome.ts";
-import { OpenTurn } from "../../src/sessions/turn.ts";
-import { entry } from "./message.ts";
+import { endingsOf, outcomeOf } from "../../src/sessions/outcome.ts";
 
 const turn = { sdkSessionId: "s", usage: { inputTokens: 1, outputTokens: 1, costUsd: 0 } };
 const answer: ClaudeEvent & { type: "done" } = { type: "done", text: "Hello", ...turn };
@@ -74,45 +72,5 @@ describe("the outcome of a turn", () => {
     assert.equal(outcomeOf([]), "answered");
     assert.equal(outcomeOf([lost]), "failed");
     assert.equal(outcomeOf([lost, stopped]), "stopped");
-  });
-
-  it("is never `answered` when its process is gone, even if all its messages are sent again", () => {
-    assert.equal(cutTurn(new OpenTurn(), []).outcome, "failed");
-    assert.equal(cutTurn(new OpenTurn(), [stopped]).outcome, "stopped");
-  });
-
-  it("that was cut has no reply, proves nothing and costs nothing that we know of", () => {
-    const turn = new OpenTurn();
-    for (const id of ["waiting", "again"]) turn.members.push(entry("taken", { id }));
-    assert.deepEqual(cutTurn(turn, [lost]), {
-      turnId: turn.id,
-      outcome: "failed",
-      messageIds: ["waiting", "again"],
-      endings: [lost],
-      reply: null,
-      proven: null,
-      usage: null,
-      requestAt: null,
-      firstByteAt: null,
-    });
-  });
-});
-
-describe("what recovery decided", () => {
-  it("ends what fails or is stopped, and leaves open what is sent again", () => {
-    const error = { code: "tries_exhausted", message: "" };
-    assert.deepEqual(
-      endingsAfter([
-        { messageId: "again", action: "send" },
-        { messageId: "waiting", action: "fail", error },
-        { messageId: "asked", action: "stop", ran: true },
-        { messageId: "queued", action: "stop", ran: false },
-      ]),
-      [
-        failed("waiting", "tries_exhausted", ""),
-        stopped,
-        { messageId: "queued", status: "stopped", ran: false, error: null },
-      ],
-    );
   });
 });

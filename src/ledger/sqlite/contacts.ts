@@ -8,9 +8,9 @@ import { isHeld } from "./ownership.ts";
 import { isRunning } from "./processes.ts";
 import type { Writes } from "./protocol.ts";
 import { joinReply, readChat } from "./reads.ts";
-import { type ChatRow, contactOf, type MessageRow, messageOf, selectMessage } from "./rows.ts";
+import { type ContactRow, contactOf, type MessageRow, messageOf, selectMessage } from "./rows.ts";
 
-export const unnamed: Contact = { name: null, tier: "unknown", group: false };
+export const unnamed: Contact = { name: null, tier: "unknown", group: false, queueMode: null };
 
 export function createContactWrites(db: Database): Pick<Writes, "putContact" | "accept"> {
   return {
@@ -51,27 +51,29 @@ function findExternal(db: Database, { chatId, externalId }: Inbound): Message | 
 }
 
 export function readContact(db: Database, chatId: string): Contact | null {
-  const row = db.get<Pick<ChatRow, "name" | "tier" | "is_group">>(
-    "SELECT name, tier, is_group FROM chats WHERE chat_id = ?",
+  const row = db.get<ContactRow>(
+    "SELECT name, tier, is_group, queue_mode FROM chats WHERE chat_id = ?",
     chatId,
   );
   return row === undefined ? null : contactOf(row);
 }
 
-export function patched(contact: Contact, { name, tier, group }: ContactPatch): Contact {
+export function patched(contact: Contact, { name, tier, group, queueMode }: ContactPatch): Contact {
   return {
     name: name === undefined ? contact.name : name,
     tier: tier ?? contact.tier,
     group: group ?? contact.group,
+    queueMode: queueMode === undefined ? contact.queueMode : queueMode,
   };
 }
 
 /** What differs, in words for a notice; of a chat that was not known everything does. */
-export function changesOf(known: Contact | null, { name, tier, group }: Contact): string[] {
+export function changesOf(known: Contact | null, { name, tier, group, queueMode }: Contact): string[] {
   return [
     ...(known?.name === name ? [] : [`name: ${name ?? "none"}`]),
     ...(known?.tier === tier ? [] : [`tier: ${tier}`]),
     ...(known?.group === group ? [] : [`group: ${group ? "yes" : "no"}`]),
+    ...(known?.queueMode === queueMode ? [] : [`queue mode: ${queueMode ?? "as the tier says"}`]),
   ];
 }
 
@@ -84,17 +86,18 @@ export function storeContact(
   contact: Contact,
   sessionNameBase: string,
 ): boolean {
-  const { name, tier, group } = contact;
+  const { name, tier, group, queueMode } = contact;
   const changed = changesOf(known, contact);
   if (changed.length === 0) return false;
   if (known === null) {
     insertChat(db, { chatId, contact, sessionName: sessionNameBase, createdAt: at });
   } else {
     db.run(
-      "UPDATE chats SET name = ?, tier = ?, is_group = ? WHERE chat_id = ?",
+      "UPDATE chats SET name = ?, tier = ?, is_group = ?, queue_mode = ? WHERE chat_id = ?",
       name,
       tier,
       Number(group),
+      queueMode,
       chatId,
     );
   }
@@ -107,7 +110,7 @@ export function insertChat(
   db: Database,
   {
     chatId,
-    contact: { name, tier, group },
+    contact: { name, tier, group, queueMode },
     sessionName,
     createdAt,
     lastMessageAt = null,
@@ -120,6 +123,7 @@ export function insertChat(
     name,
     tier,
     is_group: Number(group),
+    queue_mode: queueMode,
     session_name: freeSessionName(db, sessionName),
     last_message_at: lastMessageAt,
     created_at: createdAt,
@@ -149,7 +153,7 @@ function holds(db: Database, chatId: string, { epoch, generation }: Claim): bool
 }
 
 function storeMessage(db: Database, at: number, inbound: Inbound, claim: Claim | null): Message {
-  const { id, chatId, externalId, text, sender, route } = inbound;
+  const { id, chatId, externalId, text, sender, channel, route, command } = inbound;
   const { seq } = db.one<{ seq: number }>(
     `UPDATE chats SET last_seq = last_seq + 1, last_message_at = ?, active_at = ? WHERE chat_id = ?
      RETURNING last_seq AS seq`,
@@ -164,7 +168,9 @@ function storeMessage(db: Database, at: number, inbound: Inbound, claim: Claim |
     external_id: externalId,
     text,
     sender: sender === null ? null : JSON.stringify(sender),
+    channel,
     route: JSON.stringify(route),
+    command,
     status: claim === null ? "queued" : "sent",
     ran: null,
     tries: claim === null ? 0 : 1,
@@ -176,7 +182,19 @@ function storeMessage(db: Database, at: number, inbound: Inbound, claim: Claim |
     ended_at: null,
   };
   db.insert("messages", row);
-  if (claim !== null) beginTry(db, { message_id: id, n: 1, sdk_uuid: id, ...claim, charged_at: at });
+  if (claim !== null) {
+    const { epoch, generation } = claim;
+    beginTry(db, {
+      message_id: id,
+      n: 1,
+      sdk_uuid: id,
+      generation,
+      epoch,
+      kind: "send",
+      progress: 0,
+      charged_at: at,
+    });
+  }
   appendMessageEvent(db, at, chatId, id, row);
   return messageOf(row, undefined);
 }

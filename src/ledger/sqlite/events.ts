@@ -9,7 +9,7 @@ import { errorOf, type MessageState, type ReplyRow, ranOf, replyOf } from "./row
 
 type OwnChange = Exclude<Change, { type: "message" | "reply" }>;
 type MessageData = Pick<EventMessage, "status" | "ran" | "tries" | "error" | "replyId">;
-type ReplyData = Pick<Reply, "status">;
+type ReplyData = Pick<Reply, "status" | "attempts" | "dueAt" | "error">;
 
 export function appendEvent(db: Database, at: number, chatId: string, change: OwnChange): void {
   const { type, ...data } = change;
@@ -34,7 +34,8 @@ export function appendMessageEvent(
 }
 
 export function appendReplyEvent(db: Database, at: number, reply: Reply): void {
-  const data: ReplyData = { status: reply.status };
+  const { status, attempts, dueAt, error } = reply;
+  const data: ReplyData = { status, attempts, dueAt, error };
   insert(db, at, reply.chatId, "reply", reply.id, data);
 }
 
@@ -111,7 +112,8 @@ function changeOf(row: EventRow & SubjectMessage & ReplyRow): Change {
       };
     }
     case "reply": {
-      const data: ReplyData = JSON.parse(row.data);
+      // Those of replies that were fetched before there were channels have their status alone: nothing else changed.
+      const data: Partial<ReplyData> = JSON.parse(row.data);
       return { type: "reply", reply: { ...replyOf(row), ...data } };
     }
     default:

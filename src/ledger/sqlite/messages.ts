@@ -6,6 +6,7 @@ import { appendMessageEvent } from "./events.ts";
 import { requireLease } from "./ownership.ts";
 import { requireRunning } from "./processes.ts";
 import type { Writes } from "./protocol.ts";
+import { tellNotices } from "./replies.ts";
 import { isOpen, type MessageState, type TryRow } from "./rows.ts";
 
 const returningState = "RETURNING status, ran, tries, error_code, error_message, reply_id";
@@ -17,7 +18,7 @@ export function createMessageWrites(db: Database): Pick<Writes, "charge" | "requ
       const { chatId } = lease;
       requireRunning(db, chatId, generation);
       const at = Date.now();
-      for (const { messageId, sdkUuid } of tries) {
+      for (const { messageId, sdkUuid, kind, progress } of tries) {
         endTry(db, messageId, "lost");
         const state = db.get<MessageState>(
           `UPDATE messages SET status = 'sent', tries = tries + 1, sent_at = ?
@@ -35,13 +36,15 @@ export function createMessageWrites(db: Database): Pick<Writes, "charge" | "requ
           sdk_uuid: sdkUuid,
           generation,
           epoch: lease.epoch,
+          kind,
+          progress,
           charged_at: at,
         });
         appendMessageEvent(db, at, chatId, messageId, state);
       }
     },
 
-    requeue(lease, messageIds) {
+    requeue(lease, messageIds, outcome) {
       requireLease(db, lease);
       const at = Date.now();
       for (const messageId of messageIds) {
@@ -51,15 +54,16 @@ export function createMessageWrites(db: Database): Pick<Writes, "charge" | "requ
           lease.chatId,
         );
         if (state === undefined) continue;
-        endTry(db, messageId, "lost");
+        endTry(db, messageId, outcome);
         appendMessageEvent(db, at, lease.chatId, messageId, state);
       }
     },
 
-    endMessages(lease, endings) {
+    endMessages(lease, endings, notices = []) {
       requireLease(db, lease);
       const at = Date.now();
       for (const ending of endings) endMessage(db, at, lease, ending);
+      tellNotices(db, at, lease, notices);
     },
   };
 }

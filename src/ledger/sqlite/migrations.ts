@@ -163,4 +163,83 @@ export const migrations: readonly string[] = [
   ALTER TABLE chats ADD COLUMN unproven_session_id TEXT;
   ALTER TABLE chats ADD COLUMN extra TEXT;
   `,
+  `
+  ALTER TABLE chats ADD COLUMN queue_mode TEXT CHECK (queue_mode IN ('steer', 'queue', 'collect', 'interrupt'));
+
+  ALTER TABLE messages ADD COLUMN channel TEXT;
+  ALTER TABLE messages ADD COLUMN command TEXT CHECK (command = 'stop');
+
+  -- Before this step every reply was fetched, and so was sent.
+  ALTER TABLE replies ADD COLUMN channel TEXT CHECK (channel IS NOT NULL OR status = 'sent');
+  ALTER TABLE replies ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE replies ADD COLUMN due_at INTEGER CHECK ((due_at IS NOT NULL) = (status = 'pending'));
+  ALTER TABLE replies ADD COLUMN error_code TEXT;
+  ALTER TABLE replies ADD COLUMN error_message TEXT;
+  CREATE INDEX replies_to_send ON replies (channel, chat_id, seq) WHERE status IN ('pending', 'sending');
+  CREATE INDEX replies_undelivered ON replies (id) WHERE status IN ('uncertain', 'failed');
+
+  -- SQLite cannot change a CHECK: such a table is written anew, and whatever names it with it, children dropped first.
+  CREATE TABLE new_tries (
+    message_id TEXT NOT NULL REFERENCES messages,
+    n INTEGER NOT NULL,
+    sdk_uuid TEXT NOT NULL,
+    generation INTEGER NOT NULL REFERENCES processes,
+    epoch INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('send', 'continue')),
+    progress INTEGER NOT NULL,
+    outcome TEXT CHECK (outcome IN ('answered', 'failed', 'stopped', 'lost', 'excused')),
+    charged_at INTEGER NOT NULL,
+    PRIMARY KEY (message_id, n)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO new_tries
+    SELECT message_id, n, sdk_uuid, generation, epoch, 'send', 0, outcome, charged_at FROM tries;
+  DROP TABLE tries;
+  ALTER TABLE new_tries RENAME TO tries;
+
+  CREATE TABLE new_turns (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    chat_id TEXT NOT NULL REFERENCES chats,
+    session_id TEXT NOT NULL REFERENCES sessions,
+    generation INTEGER NOT NULL REFERENCES processes,
+    outcome TEXT CHECK (outcome IN ('answered', 'failed', 'stopped', 'cut')),
+    started_at INTEGER NOT NULL,
+    request_at INTEGER,
+    first_byte_at INTEGER,
+    ended_at INTEGER,
+    CHECK ((ended_at IS NULL) = (outcome IS NULL))
+  ) STRICT;
+  INSERT INTO new_turns
+    SELECT number, id, chat_id, session_id, generation, outcome, started_at, request_at, first_byte_at, ended_at
+    FROM turns;
+  CREATE TABLE new_turn_messages (
+    turn INTEGER NOT NULL REFERENCES new_turns,
+    n INTEGER NOT NULL,
+    message_id TEXT NOT NULL REFERENCES messages,
+    PRIMARY KEY (turn, n)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO new_turn_messages SELECT turn, n, message_id FROM turn_messages;
+  DROP TABLE turn_messages;
+  DROP TABLE turns;
+  ALTER TABLE new_turns RENAME TO turns;
+  ALTER TABLE new_turn_messages RENAME TO turn_messages;
+  CREATE INDEX turns_of_chat ON turns (chat_id);
+  CREATE INDEX turns_open ON turns (chat_id) WHERE ended_at IS NULL;
+  CREATE INDEX turn_messages_of_message ON turn_messages (message_id);
+
+  CREATE TABLE tool_calls (
+    -- In the order in which they began.
+    number INTEGER PRIMARY KEY,
+    turn INTEGER NOT NULL REFERENCES turns,
+    tool_use_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    input TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('started', 'finished', 'failed', 'unknown')),
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    UNIQUE (turn, tool_use_id),
+    CHECK ((ended_at IS NULL) = (state = 'started'))
+  ) STRICT;
+  `,
 ];

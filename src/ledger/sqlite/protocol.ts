@@ -55,6 +55,10 @@ type ReadMethod =
   | "renew"
   | "processes"
   | "turns"
+  | "toolCalls"
+  | "chatsWithReplies"
+  | "nextReply"
+  | "failedReplies"
   | "changes"
   | "lastSeq";
 

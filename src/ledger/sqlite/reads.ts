@@ -8,6 +8,8 @@ import {
   type ChatRow,
   chatOf,
   isOpen,
+  isToSend,
+  isUndelivered,
   type MessageRow,
   messageOf,
   type ProcessRow,
@@ -19,8 +21,11 @@ import {
   selectChat,
   selectCurrentSession,
   selectMessage,
+  selectToolCall,
+  type ToolCallRow,
   type TryRow,
   type TurnRow,
+  toolCallOf,
   tryOf,
   turnOf,
 } from "./rows.ts";
@@ -107,6 +112,41 @@ export function createReads(db: Database): Reads {
         )
         .map((row) => turnOf(row, turnMembers(db, row.number))),
 
+    toolCalls: (chatId, messageIds) =>
+      turnsWith(db, chatId, messageIds)
+        .flatMap((turn) => db.all<ToolCallRow>(`${selectToolCall} WHERE turn = ?`, turn))
+        .sort((a, b) => a.number - b.number)
+        .map(toolCallOf),
+
+    chatsWithReplies: (channel, after, limit) =>
+      db
+        .all<{ chat_id: string }>(
+          `SELECT DISTINCT chat_id FROM replies
+           WHERE ${isToSend} AND channel = ? AND chat_id > ? ORDER BY chat_id LIMIT ?`,
+          channel,
+          after,
+          checkedLimit(limit),
+        )
+        .map((row) => row.chat_id),
+
+    nextReply(channel, chatId) {
+      const row = db.get<ReplyRow>(
+        `SELECT * FROM replies WHERE ${isToSend} AND channel = ? AND chat_id = ? ORDER BY seq LIMIT 1`,
+        channel,
+        chatId,
+      );
+      return row === undefined ? null : replyOf(row);
+    },
+
+    failedReplies: (after, limit) =>
+      db
+        .all<ReplyRow>(
+          `SELECT * FROM replies WHERE ${isUndelivered} AND id > ? ORDER BY id LIMIT ?`,
+          after,
+          checkedLimit(limit),
+        )
+        .map(replyOf),
+
     changes: (after, { chatId, limit }) => readEvents(db, after, checkedLimit(limit), chatId),
 
     lastSeq: () => lastEventSeq(db),
@@ -132,6 +172,19 @@ export function turnMembers(db: Database, turn: number): string[] {
   return db
     .all<{ message_id: string }>("SELECT message_id FROM turn_messages WHERE turn = ? ORDER BY n", turn)
     .map((member) => member.message_id);
+}
+
+/** Numbers of the chat's turns that took in any of the messages. */
+function turnsWith(db: Database, chatId: string, messageIds: readonly string[]): number[] {
+  const turns = messageIds.flatMap((id) =>
+    db.all<{ turn: number }>(
+      `SELECT turn FROM turn_messages JOIN turns ON turns.number = turn
+       WHERE message_id = ? AND turns.chat_id = ?`,
+      id,
+      chatId,
+    ),
+  );
+  return [...new Set(turns.map(({ turn }) => turn))];
 }
 
 /** The last row of the page before: a page stays cheap however far in it is. */

@@ -8,9 +8,12 @@ import type {
   MessageStatus,
   PortableChat,
   ProcessRecord,
+  QueueMode,
   Reply,
   ReplyStatus,
   Session,
+  ToolCall,
+  ToolState,
   Try,
   TryOutcome,
   Turn,
@@ -19,12 +22,16 @@ import type {
 
 /** Written the same way wherever open messages are meant: only then does SQLite use the partial index. */
 export const isOpen = "status IN ('queued', 'sent')";
+/** The same of replies that their channel has not answered for yet, and of those that it has given up. */
+export const isToSend = "status IN ('pending', 'sending')";
+export const isUndelivered = "status IN ('uncertain', 'failed')";
 
 export interface ChatRow {
   chat_id: string;
   name: string | null;
   tier: string;
   is_group: number;
+  queue_mode: QueueMode | null;
   session_name: string;
   open: number;
   last_message_at: number | null;
@@ -73,8 +80,10 @@ export function portableOf(row: ChatRow & { sdk_session_id: string | null }): Po
   };
 }
 
-export function contactOf({ name, tier, is_group }: Pick<ChatRow, "name" | "tier" | "is_group">): Contact {
-  return { name, tier, group: is_group === 1 };
+export type ContactRow = Pick<ChatRow, "name" | "tier" | "is_group" | "queue_mode">;
+
+export function contactOf({ name, tier, is_group, queue_mode }: ContactRow): Contact {
+  return { name, tier, group: is_group === 1, queueMode: queue_mode };
 }
 
 export interface SessionRow {
@@ -100,13 +109,16 @@ export function sessionOf(row: SessionRow): Session {
   };
 }
 
+interface ErrorRow {
+  error_code: string | null;
+  error_message: string | null;
+}
+
 /** What changes in a message, and what its events carry. */
-export interface MessageState {
+export interface MessageState extends ErrorRow {
   status: MessageStatus;
   ran: number | null;
   tries: number;
-  error_code: string | null;
-  error_message: string | null;
   reply_id: string | null;
 }
 
@@ -117,7 +129,9 @@ export interface MessageRow extends MessageState {
   external_id: string | null;
   text: string;
   sender: string | null;
+  channel: string | null;
   route: string;
+  command: Message["command"];
   accepted_at: number;
   sent_at: number | null;
   ended_at: number | null;
@@ -133,7 +147,9 @@ export function messageOf(row: MessageRow, reply: ReplyRow | undefined): Message
     seq: row.seq,
     text: row.text,
     sender: row.sender === null ? null : JSON.parse(row.sender),
+    channel: row.channel,
     route: JSON.parse(row.route),
+    command: row.command,
     status: row.status,
     ran: ranOf(row),
     tries: row.tries,
@@ -149,19 +165,22 @@ export function ranOf(state: MessageState): boolean | null {
   return state.ran === null ? null : state.ran === 1;
 }
 
-export function errorOf({ error_code: code, error_message: message }: MessageState): Failure | null {
+export function errorOf({ error_code: code, error_message: message }: ErrorRow): Failure | null {
   return code === null || message === null ? null : { code, message };
 }
 
-export interface ReplyRow {
+export interface ReplyRow extends ErrorRow {
   id: string;
   chat_id: string;
   seq: number;
   kind: Reply["kind"];
   text: string;
   answers: string;
+  channel: string | null;
   route: string;
   status: ReplyStatus;
+  attempts: number;
+  due_at: number | null;
   created_at: number;
 }
 
@@ -173,8 +192,12 @@ export function replyOf(row: ReplyRow): Reply {
     kind: row.kind,
     text: row.text,
     answers: JSON.parse(row.answers),
+    channel: row.channel,
     route: JSON.parse(row.route),
     status: row.status,
+    attempts: row.attempts,
+    dueAt: row.due_at,
+    error: errorOf(row),
     createdAt: row.created_at,
   };
 }
@@ -185,6 +208,8 @@ export interface TryRow {
   sdk_uuid: string;
   generation: number;
   epoch: number;
+  kind: Try["kind"];
+  progress: number;
   outcome: TryOutcome | null;
   charged_at: number;
 }
@@ -196,6 +221,8 @@ export function tryOf(row: TryRow): Try {
     sdkUuid: row.sdk_uuid,
     generation: row.generation,
     epoch: row.epoch,
+    kind: row.kind,
+    progress: row.progress,
     outcome: row.outcome,
     chargedAt: row.charged_at,
   };
@@ -225,6 +252,37 @@ export function turnOf(row: TurnRow, messageIds: string[]): Turn {
     startedAt: row.started_at,
     requestAt: row.request_at,
     firstByteAt: row.first_byte_at,
+    endedAt: row.ended_at,
+  };
+}
+
+export interface ToolCallRow {
+  number: number;
+  tool_use_id: string;
+  turn_id: string;
+  generation: number;
+  name: string;
+  input: string;
+  digest: string;
+  state: ToolState;
+  started_at: number;
+  ended_at: number | null;
+}
+
+export const selectToolCall = `
+  SELECT tool_calls.*, turns.id AS turn_id, turns.generation FROM tool_calls
+  JOIN turns ON turns.number = tool_calls.turn`;
+
+export function toolCallOf(row: ToolCallRow): ToolCall {
+  return {
+    toolUseId: row.tool_use_id,
+    turnId: row.turn_id,
+    generation: row.generation,
+    name: row.name,
+    input: row.input,
+    digest: row.digest,
+    state: row.state,
+    startedAt: row.started_at,
     endedAt: row.ended_at,
   };
 }

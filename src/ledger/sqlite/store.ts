@@ -8,7 +8,9 @@ import { createOwnershipWrites, endAllLeases } from "./ownership.ts";
 import { createProcessWrites, endLeftProcesses } from "./processes.ts";
 import type { Reads, Writes } from "./protocol.ts";
 import { createReads } from "./reads.ts";
+import { createReplyWrites } from "./replies.ts";
 import { createSessionWrites } from "./sessions.ts";
+import { createToolWrites } from "./tools.ts";
 import { createTurnWrites, endLeftTurns } from "./turns.ts";
 
 export function createStore(db: Database): { reads: Reads; writes: Writes } {
@@ -22,6 +24,8 @@ export function createStore(db: Database): { reads: Reads; writes: Writes } {
       ...createProcessWrites(db),
       ...createMessageWrites(db),
       ...createTurnWrites(db),
+      ...createToolWrites(db),
+      ...createReplyWrites(db),
     },
   };
 }

@@ -8,8 +8,10 @@ import { requireLease } from "./ownership.ts";
 import { requireProcess } from "./processes.ts";
 import type { Writes } from "./protocol.ts";
 import { turnMembers } from "./reads.ts";
-import { isOpen, type ReplyRow, replyOf } from "./rows.ts";
+import { requireMessage, storeReply, tellNotices } from "./replies.ts";
+import { isOpen } from "./rows.ts";
 import { requireSession } from "./sessions.ts";
+import { endLeftTools } from "./tools.ts";
 
 export function createTurnWrites(
   db: Database,
@@ -35,13 +37,7 @@ export function createTurnWrites(
     joinTurn(lease, turnId, messageIds) {
       requireLease(db, lease);
       const { chatId } = lease;
-      const turn = db.get<{ number: number }>(
-        "SELECT number FROM turns WHERE id = ? AND chat_id = ? AND ended_at IS NULL",
-        turnId,
-        chatId,
-      );
-      if (turn === undefined) throw noOpenTurn(lease, turnId);
-      const joined = addMembers(db, chatId, turn.number, messageIds);
+      const joined = addMembers(db, chatId, requireOpenTurn(db, lease, turnId), messageIds);
       if (joined.length === 0) return;
       appendEvent(db, Date.now(), chatId, { type: "turn", turnId, state: "joined", messageIds: joined });
     },
@@ -49,28 +45,28 @@ export function createTurnWrites(
     endTurn(lease, end) {
       requireLease(db, lease);
       const { chatId } = lease;
-      const { turnId, outcome, endings } = end;
+      const { turnId, outcome, endings, notices } = end;
       const messageIds = [...new Set(end.messageIds)];
       const at = Date.now();
-      const turn = db.get<{ number: number }>(
-        `UPDATE turns SET outcome = ?, request_at = ?, first_byte_at = ?, ended_at = ?
-         WHERE id = ? AND chat_id = ? AND ended_at IS NULL RETURNING number`,
+      const turn = requireOpenTurn(db, lease, turnId);
+      db.run(
+        "UPDATE turns SET outcome = ?, request_at = ?, first_byte_at = ?, ended_at = ? WHERE number = ?",
         outcome,
         end.requestAt,
         end.firstByteAt,
         at,
-        turnId,
-        chatId,
+        turn,
       );
-      if (turn === undefined) throw noOpenTurn(lease, turnId);
-      addMembers(db, chatId, turn.number, messageIds);
+      addMembers(db, chatId, turn, messageIds);
       recordProof(db, chatId, end.proven);
       addUsage(db, at, chatId, end.usage);
 
+      endLeftTools(db, at, chatId, turn, turnId);
       const reply = outcome === "answered" ? answer(db, at, lease, { ...end, messageIds }) : null;
       for (const ending of endings) endMessage(db, at, lease, ending);
-      for (const messageId of messageIds) endTry(db, messageId, outcome);
+      for (const messageId of messageIds) endTry(db, messageId, outcome === "cut" ? "lost" : outcome);
       if (reply !== null) appendReplyEvent(db, at, reply);
+      tellNotices(db, at, lease, notices);
       appendEvent(db, at, chatId, { type: "turn", turnId, state: outcome, messageIds });
       return { reply };
     },
@@ -94,9 +90,21 @@ export function endLeftTurns(db: Database, chatId: string | null): void {
   const left = chatId === null ? db.all<Left>(running) : db.all<Left>(`${running} AND chat_id = ?`, chatId);
   for (const { number, id, chat_id } of left) {
     const messageIds = turnMembers(db, number);
-    db.run("UPDATE turns SET outcome = 'failed', ended_at = ? WHERE number = ?", at, number);
-    appendEvent(db, at, chat_id, { type: "turn", turnId: id, state: "failed", messageIds });
+    db.run("UPDATE turns SET outcome = 'cut', ended_at = ? WHERE number = ?", at, number);
+    endLeftTools(db, at, chat_id, number, id);
+    appendEvent(db, at, chat_id, { type: "turn", turnId: id, state: "cut", messageIds });
   }
+}
+
+/** Its number. Throws `invalid`. */
+export function requireOpenTurn(db: Database, { chatId }: Lease, turnId: string): number {
+  const turn = db.get<{ number: number }>(
+    "SELECT number FROM turns WHERE id = ? AND chat_id = ? AND ended_at IS NULL",
+    turnId,
+    chatId,
+  );
+  if (turn !== undefined) return turn.number;
+  throw new LedgerError("invalid", `Turn ${turnId} is no open turn of chat ${chatId}.`);
 }
 
 /** Those of the messages that were no members yet, in the order given. */
@@ -110,11 +118,6 @@ function addMembers(db: Database, chatId: string, turn: number, messageIds: read
   return added;
 }
 
-function requireMessage(db: Database, chatId: string, id: string): void {
-  if (db.get("SELECT 1 FROM messages WHERE id = ? AND chat_id = ?", id, chatId) !== undefined) return;
-  throw new LedgerError("invalid", `Message ${id} is none of chat ${chatId}.`);
-}
-
 /** Stores the reply and gives it to each member that is open; null when none is. */
 function answer(
   db: Database,
@@ -125,36 +128,21 @@ function answer(
   const { chatId } = lease;
   const open = messageIds.flatMap(
     (id) =>
-      db.get<{ id: string; route: string }>(
-        `SELECT id, route FROM messages WHERE id = ? AND chat_id = ? AND ${isOpen}`,
+      db.get<{ id: string }>(
+        `SELECT id FROM messages WHERE id = ? AND chat_id = ? AND ${isOpen}`,
         id,
         chatId,
       ) ?? [],
   );
-  const [first] = open;
-  if (first === undefined) return null;
+  if (open.length === 0) return null;
   if (reply === null) {
     throw new LedgerError("invalid", `Turn ${turnId} is said to have answered, but there is no reply.`);
   }
-  const { seq } = db.one<{ seq: number }>(
-    "UPDATE chats SET last_seq = last_seq + 1 WHERE chat_id = ? RETURNING last_seq AS seq",
-    chatId,
-  );
-  const row: ReplyRow = {
-    id: reply.id,
-    chat_id: chatId,
-    seq,
-    kind: "answer",
-    // What is stored is well-formed; a surrogate that the model's stream left alone is not.
-    text: reply.text.toWellFormed(),
-    answers: JSON.stringify(open.map((message) => message.id)),
-    route: first.route,
-    status: reply.status,
-    created_at: at,
-  };
-  db.insert("replies", row);
-  for (const message of open) answerMessage(db, at, lease, message.id, reply.id);
-  return replyOf(row);
+  const { id, text } = reply;
+  const answers = open.map((message) => message.id);
+  const stored = storeReply(db, at, lease, { id, kind: "answer", text, answers });
+  for (const messageId of answers) answerMessage(db, at, lease, messageId, id);
+  return stored;
 }
 
 function recordProof(db: Database, chatId: string, proven: TurnEnd["proven"]): void {
@@ -184,8 +172,4 @@ function addUsage(db: Database, at: number, chatId: string, usage: TurnEnd["usag
     usage?.costUsd ?? 0,
     chatId,
   );
-}
-
-function noOpenTurn({ chatId }: Lease, turnId: string): LedgerError {
-  return new LedgerError("invalid", `Turn ${turnId} is no open turn of chat ${chatId}.`);
 }

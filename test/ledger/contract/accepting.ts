@@ -7,12 +7,15 @@ export function acceptingPromises(promise: PromiseTest): void {
     const given = inbound("a", "hello", {
       externalId: "x1",
       sender: { id: "s", name: "Sue", tier: "family" },
+      channel: "signal",
       route: { to: ["a", 1, null] },
+      command: "stop",
+      contact: { tier: "family", queueMode: "queue" },
     });
     const acceptance = await ledger.accept(given, admitted);
     assert.ok(acceptance.kind === "accepted");
     const { message, contact } = acceptance;
-    assert.deepEqual(contact, { name: null, tier: "family", group: false });
+    assert.deepEqual(contact, { name: null, tier: "family", group: false, queueMode: "queue" });
     assert.deepEqual(message, {
       id: given.id,
       externalId: "x1",
@@ -20,7 +23,9 @@ export function acceptingPromises(promise: PromiseTest): void {
       seq: 1,
       text: "hello",
       sender: given.sender,
+      channel: "signal",
       route: given.route,
+      command: "stop",
       status: "queued",
       ran: null,
       tries: 0,
@@ -34,8 +39,9 @@ export function acceptingPromises(promise: PromiseTest): void {
     assert.deepEqual(await ledger.history("a", { limit: 10 }), [message]);
     assert.deepEqual(await ledger.openMessages("a"), [{ message, tries: [] }]);
     const chat = await ledger.chat("a");
-    assert.equal(chat?.open, 1);
-    assert.equal(chat?.lastMessageAt, message.acceptedAt);
+    assert.deepEqual(chat?.contact, contact);
+    assert.equal(chat.open, 1);
+    assert.equal(chat.lastMessageAt, message.acceptedAt);
   });
 
   promise("any well-formed text comes back as it went in", async (ledger) => {
@@ -118,6 +124,8 @@ export function acceptingPromises(promise: PromiseTest): void {
             sdkUuid: message.id,
             generation,
             epoch: lease.epoch,
+            kind: "send",
+            progress: 0,
             outcome: null,
             chargedAt: message.acceptedAt,
           },

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { HistoryPage } from "../../../src/ledger/index.ts";
+import type { ContactPatch, HistoryPage } from "../../../src/ledger/index.ts";
 import { accepted, allEvents, answered, rejects, turnOf, work } from "../support.ts";
 import type { PromiseTest } from "./place.ts";
 
@@ -11,13 +11,14 @@ export function chatsPromises(promise: PromiseTest): void {
 
   promise("a contact keeps the fields that a patch does not give", async (ledger) => {
     await ledger.putContact("a", { name: "Ann", tier: "family" }, "ann");
-    const { contact } = await ledger.putContact("a", { group: true }, "other");
-    assert.deepEqual(contact, { name: "Ann", tier: "family", group: true });
-    assert.deepEqual((await ledger.putContact("a", { name: null }, "other")).contact, {
-      name: null,
-      tier: "family",
-      group: true,
-    });
+    const patched = async (patch: ContactPatch) => (await ledger.putContact("a", patch, "other")).contact;
+    const ann = { name: "Ann", tier: "family", group: true, queueMode: null };
+    assert.deepEqual(await patched({ group: true }), ann);
+    assert.deepEqual(await patched({ queueMode: "collect" }), { ...ann, queueMode: "collect" });
+    const unnamed = { ...ann, name: null, queueMode: "collect" };
+    assert.deepEqual(await patched({ name: null }), unnamed);
+    assert.deepEqual((await ledger.chat("a"))?.contact, unnamed);
+    assert.deepEqual(await patched({ queueMode: null }), { ...unnamed, queueMode: null });
   });
 
   promise("a chat named without a tier is unknown", async (ledger) => {
@@ -25,6 +26,7 @@ export function chatsPromises(promise: PromiseTest): void {
       name: "Ann",
       tier: "unknown",
       group: false,
+      queueMode: null,
     });
   });
 
@@ -33,10 +35,14 @@ export function chatsPromises(promise: PromiseTest): void {
     await ledger.putContact("a", { name: "Ann" }, "ann");
     await accepted(ledger, "a", "hi", { contact: { tier: "family" } });
     await accepted(ledger, "a", "hi", { contact: { tier: "admin" } });
+    await ledger.putContact("a", { queueMode: "queue" }, "ann");
+    const events = await allEvents(ledger);
     assert.deepEqual(
-      (await allEvents(ledger)).map((event) => (event.type === "notice" ? event.code : event.type)),
-      ["contact_changed", "message", "contact_changed", "message"],
+      events.map((event) => (event.type === "notice" ? event.code : event.type)),
+      ["contact_changed", "message", "contact_changed", "message", "contact_changed"],
     );
+    assert.ok(events[4]?.type === "notice");
+    assert.equal(events[4].text, "queue mode: queue");
   });
 
   promise("session names are unique without regard to case, and fixed", async (ledger) => {

@@ -25,7 +25,7 @@ export function importsPromises(promise: PromiseTest): void {
       assert.deepEqual(imported, {
         chatId: "a",
         did: "new",
-        contact: { name: "Ann", tier: "family", group: false },
+        contact: { name: "Ann", tier: "family", group: false, queueMode: null },
         sessionName: "ann",
         session: null,
       });
@@ -139,7 +139,7 @@ export function importsPromises(promise: PromiseTest): void {
     );
     assert.deepEqual(first[1], {
       chatId: "a",
-      contact: { name: "Ann", tier: "family", group: false },
+      contact: { name: "Ann", tier: "family", group: false, queueMode: null },
       sessionName: "ann-3",
       sessionId: null,
       createdAt: 1000,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { LedgerEvent } from "../../../src/ledger/index.ts";
-import { accepted, allEvents, answered, rejects, stopped, turnOf, work } from "../support.ts";
+import { accepted, allEvents, answered, rejects, send, stopped, turnOf, work } from "../support.ts";
 import type { PromiseTest } from "./place.ts";
 
 export function messagesPromises(promise: PromiseTest): void {
@@ -9,17 +9,14 @@ export function messagesPromises(promise: PromiseTest): void {
     const { lease, generation } = await work(ledger, "a");
     const first = await accepted(ledger, "a", "1");
     const second = await accepted(ledger, "a", "2");
-    await ledger.charge(lease, generation, [
-      { messageId: second.id, sdkUuid: "u2" },
-      { messageId: first.id, sdkUuid: "u1" },
-    ]);
-    await ledger.requeue(lease, [second.id]);
+    await ledger.charge(lease, generation, [send(second.id, "u2"), send(first.id, "u1")]);
+    await ledger.requeue(lease, [second.id], "lost");
     const [, requeued] = await ledger.openMessages("a");
     assert.deepEqual(
       requeued?.tries.map((one) => one.outcome),
       ["lost"],
     );
-    await ledger.charge(lease, generation, [{ messageId: second.id, sdkUuid: "u3" }]);
+    await ledger.charge(lease, generation, [send(second.id, "u3")]);
     const open = await ledger.openMessages("a");
     assert.deepEqual(
       open.map(({ message, tries }) => [
@@ -42,11 +39,28 @@ export function messagesPromises(promise: PromiseTest): void {
     ]);
   });
 
+  promise("a try says what it was for and how it came back", async (ledger) => {
+    const { lease, generation } = await work(ledger, "a");
+    const { id } = await accepted(ledger, "a", "hi");
+    await ledger.charge(lease, generation, [send(id, "u1")]);
+    await ledger.requeue(lease, [id], "excused");
+    await ledger.charge(lease, generation, [{ messageId: id, sdkUuid: "u2", kind: "continue", progress: 7 }]);
+    const [open] = await ledger.openMessages("a");
+    assert.deepEqual(
+      open?.tries.map(({ sdkUuid, kind, progress, outcome }) => [sdkUuid, kind, progress, outcome]),
+      [
+        ["u1", "send", 0, "excused"],
+        ["u2", "continue", 7, null],
+      ],
+    );
+    assert.equal(open.message.tries, 2);
+  });
+
   promise("a message charged anew without a requeue loses its try", async (ledger) => {
     const { lease, generation } = await work(ledger, "a");
     const { id } = await accepted(ledger, "a", "hi");
-    await ledger.charge(lease, generation, [{ messageId: id, sdkUuid: "u1" }]);
-    await ledger.charge(lease, generation, [{ messageId: id, sdkUuid: "u2" }]);
+    await ledger.charge(lease, generation, [send(id, "u1")]);
+    await ledger.charge(lease, generation, [send(id, "u2")]);
     const [open] = await ledger.openMessages("a");
     assert.deepEqual(
       open?.tries.map((one) => one.outcome),
@@ -61,7 +75,7 @@ export function messagesPromises(promise: PromiseTest): void {
     await ledger.endMessages(lease, [stopped(ended)]);
     const foreign = await accepted(ledger, "b", "3");
     for (const id of [ended.id, foreign.id, randomUUID()]) {
-      const tries = [first.id, id].map((messageId) => ({ messageId, sdkUuid: messageId }));
+      const tries = [first.id, id].map((messageId) => send(messageId));
       await rejects(ledger.charge(lease, generation, tries), "invalid");
     }
     assert.deepEqual(await ledger.message(first.id), first);
@@ -70,7 +84,7 @@ export function messagesPromises(promise: PromiseTest): void {
   promise("a message ends once", async (ledger) => {
     const { lease, generation } = await work(ledger, "a");
     const message = await accepted(ledger, "a", "hi");
-    await ledger.charge(lease, generation, [{ messageId: message.id, sdkUuid: message.id }]);
+    await ledger.charge(lease, generation, [send(message.id)]);
     const error = { code: "interrupted", message: "its process died" };
     await ledger.endMessages(lease, [{ messageId: message.id, status: "failed", ran: null, error }]);
     const ended = await ledger.message(message.id);
@@ -80,7 +94,7 @@ export function messagesPromises(promise: PromiseTest): void {
 
     const last = await ledger.lastSeq();
     await ledger.endMessages(lease, [stopped(message)]);
-    await ledger.requeue(lease, [message.id]);
+    await ledger.requeue(lease, [message.id], "lost");
     assert.deepEqual(await ledger.message(message.id), ended);
     assert.equal(await ledger.lastSeq(), last);
     assert.equal((await ledger.chat("a"))?.open, 0);
@@ -101,7 +115,7 @@ export function messagesPromises(promise: PromiseTest): void {
     const message = await accepted(ledger, "b", "hi");
     const turn = await turnOf(ledger, other, [message]);
     const before = await ledger.message(message.id);
-    await ledger.requeue(lease, [message.id]);
+    await ledger.requeue(lease, [message.id], "lost");
     await ledger.endMessages(lease, [stopped(message)]);
     await rejects(ledger.joinTurn(lease, turn, []), "invalid");
     await rejects(ledger.endTurn(lease, answered(turn, [message])), "invalid");

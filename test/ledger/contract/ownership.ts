@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { Lease, Ledger, Message } from "../../../src/ledger/index.ts";
-import { accepted, allEvents, answered, rejects, stopped, turnOf, work } from "../support.ts";
+import {
+  accepted,
+  allEvents,
+  answered,
+  notice,
+  rejects,
+  send,
+  stopped,
+  toolCall,
+  turnOf,
+  work,
+} from "../support.ts";
 import type { PromiseTest } from "./place.ts";
 
 export function ownershipPromises(promise: PromiseTest): void {
@@ -13,13 +24,16 @@ export function ownershipPromises(promise: PromiseTest): void {
     (ledger, lease) => ledger.beginProcess(lease, randomUUID(), "message"),
     (ledger, lease) => ledger.processStarted(lease, 1, 1),
     (ledger, lease) => ledger.processEnded(lease, 1, "idle"),
-    (ledger, lease, { id }) => ledger.charge(lease, 1, [{ messageId: id, sdkUuid: id }]),
-    (ledger, lease, { id }) => ledger.requeue(lease, [id]),
+    (ledger, lease, { id }) => ledger.charge(lease, 1, [send(id)]),
+    (ledger, lease, { id }) => ledger.requeue(lease, [id], "lost"),
     (ledger, lease, message) => ledger.endMessages(lease, [stopped(message)]),
     (ledger, lease, { id }) =>
       ledger.beginTurn(lease, { id: randomUUID(), sessionId: "s", generation: 1, messageIds: [id] }),
     (ledger, lease, { id }) => ledger.joinTurn(lease, "t", [id]),
     (ledger, lease, message) => ledger.endTurn(lease, answered("t", [message])),
+    (ledger, lease, message) => ledger.notify(lease, [notice("x", [message])]),
+    (ledger, lease) => ledger.beginTool(lease, toolCall("t", "u")),
+    (ledger, lease) => ledger.endTool(lease, "t", "u", "finished"),
     (ledger, lease) => ledger.append(lease, [{ type: "notice", code: "x", text: "x" }]),
   ];
 
@@ -45,41 +59,48 @@ export function ownershipPromises(promise: PromiseTest): void {
     ["acquiring a chat anew", "session started anew"],
     ["opening the ledger", "daemon ended"],
   ] as const) {
-    promise(`${what} ends the turn and the process that were left running`, async (first, reopen) => {
-      const left = await work(first, "a");
-      const message = await accepted(first, "a", "hi");
-      const turnId = await turnOf(first, left, [message]);
-      const other = await work(first, "b");
-      const last = await first.lastSeq();
+    promise(
+      `${what} ends the turn, the tool and the process that were left running`,
+      async (first, reopen) => {
+        const left = await work(first, "a");
+        const message = await accepted(first, "a", "hi");
+        const turnId = await turnOf(first, left, [message]);
+        await first.beginTool(left.lease, toolCall(turnId, "u"));
+        const other = await work(first, "b");
+        const last = await first.lastSeq();
 
-      const opened = what === "opening the ledger";
-      const ledger = opened ? await reopen() : first;
-      if (!opened) await ledger.acquire("a", "host");
-      const [turn] = await ledger.turns("a", 1);
-      assert.equal(turn?.outcome, "failed");
-      const [process] = await ledger.processes("a", 1);
-      assert.equal(process?.endReason, reason);
-      assert.equal(
-        (await ledger.message(message.id))?.status,
-        "sent",
-        "what becomes of it is for others to say",
-      );
-      const events = (await allEvents(ledger, last)).filter((event) => event.chatId === "a");
-      assert.deepEqual(
-        events.map(({ seq, at, ...change }) => change),
-        [
-          { chatId: "a", type: "turn", turnId, state: "failed", messageIds: [message.id] },
-          { chatId: "a", type: "process", generation: left.generation, state: "ended", pid: 4242, reason },
-        ],
-      );
-      const [otherProcess] = await ledger.processes("b", 1);
-      assert.equal(
-        otherProcess?.endedAt === null,
-        !opened,
-        "another chat's goes on, unless the daemon ended",
-      );
-      assert.equal(otherProcess?.generation, other.generation);
-    });
+        const opened = what === "opening the ledger";
+        const ledger = opened ? await reopen() : first;
+        if (!opened) await ledger.acquire("a", "host");
+        const [turn] = await ledger.turns("a", 1);
+        assert.equal(turn?.outcome, "cut");
+        const [tool] = await ledger.toolCalls("a", [message.id]);
+        assert.equal(tool?.state, "unknown");
+        const [process] = await ledger.processes("a", 1);
+        assert.equal(process?.endReason, reason);
+        assert.equal(
+          (await ledger.message(message.id))?.status,
+          "sent",
+          "what becomes of it is for others to say",
+        );
+        const events = (await allEvents(ledger, last)).filter((event) => event.chatId === "a");
+        assert.deepEqual(
+          events.map(({ seq, at, ...change }) => change),
+          [
+            { chatId: "a", type: "tool", turnId, toolUseId: "u", name: "Bash", state: "unknown" },
+            { chatId: "a", type: "turn", turnId, state: "cut", messageIds: [message.id] },
+            { chatId: "a", type: "process", generation: left.generation, state: "ended", pid: 4242, reason },
+          ],
+        );
+        const [otherProcess] = await ledger.processes("b", 1);
+        assert.equal(
+          otherProcess?.endedAt === null,
+          !opened,
+          "another chat's goes on, unless the daemon ended",
+        );
+        assert.equal(otherProcess?.generation, other.generation);
+      },
+    );
   }
 
   promise("a released lease is stale", async (ledger) => {

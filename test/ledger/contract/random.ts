@@ -4,14 +4,16 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import {
+  type Delivery,
   hasEnded,
   type Lease,
   type Ledger,
   LedgerError,
   type LedgerEvent,
+  type Reply,
   type TurnOutcome,
 } from "../../../src/ledger/index.ts";
-import { admitted, allEvents, inbound } from "../support.ts";
+import { admitted, allEvents, inbound, send, toolCall } from "../support.ts";
 import type { PromiseTest } from "./place.ts";
 
 const calls = [
@@ -28,12 +30,18 @@ const calls = [
   "charge",
   "requeue",
   "endMessages",
+  "notify",
   "beginTurn",
   "beginTurn",
   "beginTurn",
   "joinTurn",
   "endTurn",
   "endTurn",
+  "beginTool",
+  "endTool",
+  "deliver",
+  "deliver",
+  "retryReply",
   "reset",
   "undoReset",
   "append",
@@ -63,10 +71,20 @@ interface Known {
   messages: string[];
   running: string[];
   ended: string[];
+  replies: string[];
 }
 
 const statuses = ["failed", "stopped", "refused"] as const;
-const outcomes: readonly TurnOutcome[] = ["answered", "answered", "failed", "stopped"];
+const outcomes: readonly TurnOutcome[] = ["answered", "answered", "failed", "stopped", "cut"];
+const problem = { code: "x", message: "y" };
+const deliveries: readonly Delivery[] = [
+  { status: "sending" },
+  { status: "sending" },
+  { status: "sent" },
+  { status: "pending", delayMs: 1000, error: problem },
+  { status: "uncertain", error: problem },
+  { status: "failed", error: problem },
+];
 const tiers = ["family", "admin", "stranger"] as const;
 
 async function carryOut(ledger: Ledger, known: Known, { call, n, picks }: Step): Promise<void> {
@@ -77,12 +95,23 @@ async function carryOut(ledger: Ledger, known: Known, { call, n, picks }: Step):
     messageId,
     status: statuses[n % 3] ?? "failed",
     ran: n % 2 === 0,
-    error: n % 2 === 0 ? null : { code: "x", message: "y" },
+    error: n % 2 === 0 ? null : problem,
   });
+  const replyId = known.replies.at(-1 - (picks[0] ?? 0)) ?? "none";
+  const newReply = () => {
+    const id = randomUUID();
+    known.replies.push(id);
+    return id;
+  };
+  const notices = n < 2 ? [{ id: n === 0 ? newReply() : replyId, text: "a notice", about: messageIds }] : [];
   switch (call) {
     case "accept":
     case "claim": {
-      const fields = { externalId: n === 0 ? null : `x${n}`, contact: { tier: tiers[n % 3] ?? "family" } };
+      const fields = {
+        externalId: n === 0 ? null : `x${n}`,
+        channel: n % 2 === 0 ? "channel" : null,
+        contact: { tier: tiers[n % 3] ?? "family" },
+      };
       const message = inbound(chatId, `text ${picks.length}`, fields);
       const claim = call === "claim" ? { epoch: lease.epoch, generation } : undefined;
       const acceptance = await ledger.accept(message, admitted, claim);
@@ -112,12 +141,14 @@ async function carryOut(ledger: Ledger, known: Known, { call, n, picks }: Step):
       return ledger.charge(
         lease,
         generation,
-        messageIds.map((messageId) => ({ messageId, sdkUuid: randomUUID() })),
+        messageIds.map((messageId) => send(messageId, randomUUID())),
       );
     case "requeue":
-      return ledger.requeue(lease, messageIds);
+      return ledger.requeue(lease, messageIds, n === 0 ? "excused" : "lost");
     case "endMessages":
-      return ledger.endMessages(lease, messageIds.map(ending));
+      return ledger.endMessages(lease, messageIds.map(ending), notices);
+    case "notify":
+      return ledger.notify(lease, notices);
     case "beginTurn": {
       const id = randomUUID();
       await ledger.beginTurn(lease, { id, sessionId, generation, messageIds });
@@ -127,12 +158,13 @@ async function carryOut(ledger: Ledger, known: Known, { call, n, picks }: Step):
     case "joinTurn":
       return ledger.joinTurn(lease, turnId, messageIds);
     case "endTurn": {
-      const outcome = outcomes[n % 4] ?? "failed";
+      const outcome = outcomes[n % 5] ?? "failed";
       await ledger.endTurn(lease, {
         turnId,
         outcome,
         messageIds,
-        reply: n === 0 ? null : { id: randomUUID(), text: `reply ${n}`, status: "sent" },
+        reply: n === 0 ? null : { id: newReply(), text: `reply ${n}` },
+        notices,
         endings: messageIds.slice(n % 2).map(ending),
         proven: n === 1 ? { sessionId, sdkSessionId: `sdk ${n}`, toldFacts: null } : null,
         usage: { inputTokens: n, outputTokens: 1, costUsd: 0.5 },
@@ -143,6 +175,15 @@ async function carryOut(ledger: Ledger, known: Known, { call, n, picks }: Step):
       known.ended.push(turnId);
       return;
     }
+    case "beginTool":
+      return ledger.beginTool(lease, toolCall(turnId, `tool ${picks.length}`));
+    case "endTool":
+      return ledger.endTool(lease, turnId, `tool ${picks.length}`, n < 3 ? "finished" : "failed");
+    case "deliver":
+      return ledger.deliver(replyId, deliveries[n] ?? { status: "sent" });
+    case "retryReply":
+      await ledger.retryReply(replyId);
+      return;
     case "reset":
       await ledger.resetSession(lease, randomUUID());
       return;
@@ -183,13 +224,20 @@ async function checkBooks(ledger: Ledger, chatId: string): Promise<void> {
     assert.deepEqual(told.get(id), expected, "the events replayed give the row");
     assert.equal(reply !== null, status === "answered");
     assert.equal(endedAt !== null, hasEnded(status));
-    const answers = replies.filter((one) => one.answers.includes(id));
+    const answers = replies.filter((one) => one.kind === "answer" && one.answers.includes(id));
     assert.deepEqual(answers, reply === null ? [] : [reply], "at most one answer names a message");
   }
   assert.equal(told.size, messages.length);
-  assert.deepEqual(
-    events.flatMap((event) => (event.type === "reply" ? [event.reply] : [])),
-    replies,
+  const lastTold = new Map(
+    events.flatMap((event) => (event.type === "reply" ? [[event.reply.id, event.reply]] : [])),
+  );
+  assert.deepEqual([...lastTold.values()], replies, "the last event of a reply gives the row");
+  await checkReplies(ledger, chatId, replies);
+  await checkTools(
+    ledger,
+    chatId,
+    messages.map(({ id }) => id),
+    events,
   );
 
   const open = await ledger.openMessages(chatId);
@@ -213,6 +261,46 @@ async function checkBooks(ledger: Ledger, chatId: string): Promise<void> {
   const ended = (await ledger.turns(chatId, 1000)).filter((turn) => turn.firstByteAt !== null);
   assert.equal(chat.usage.turns, ended.length);
   assert.equal(chat.usage.costUsd, ended.length / 2);
+}
+
+/** What is to be sent, and what was given up, are found among a chat's replies. */
+async function checkReplies(ledger: Ledger, chatId: string, replies: readonly Reply[]): Promise<void> {
+  for (const { channel, status, attempts, dueAt, error } of replies) {
+    assert.equal(dueAt !== null, status === "pending");
+    assert.ok(channel !== null || (status === "sent" && attempts === 0));
+    assert.ok(error === null || ["pending", "uncertain", "failed"].includes(status));
+  }
+  const toSend = replies.filter(({ status }) => status === "pending" || status === "sending");
+  assert.deepEqual(await ledger.nextReply("channel", chatId), toSend[0] ?? null);
+  assert.equal((await ledger.chatsWithReplies("channel", "", 1000)).includes(chatId), toSend.length > 0);
+  const givenUp = (await ledger.failedReplies("", 1000)).filter((reply) => reply.chatId === chatId);
+  assert.deepEqual(
+    new Set(givenUp),
+    new Set(replies.filter(({ status }) => status === "uncertain" || status === "failed")),
+  );
+}
+
+/** A call runs only in a turn that runs, and its events are its begin and its end. */
+async function checkTools(
+  ledger: Ledger,
+  chatId: string,
+  messageIds: string[],
+  events: readonly LedgerEvent[],
+): Promise<void> {
+  const turns = new Map((await ledger.turns(chatId, 1000)).map((turn) => [turn.id, turn]));
+  for (const { turnId, toolUseId, state, endedAt } of await ledger.toolCalls(chatId, messageIds)) {
+    const turn = turns.get(turnId);
+    assert.equal(endedAt === null, state === "started");
+    assert.ok(state !== "started" || turn?.endedAt === null);
+    assert.deepEqual(
+      events.flatMap((event) =>
+        event.type === "tool" && event.turnId === turnId && event.toolUseId === toolUseId
+          ? [event.state]
+          : [],
+      ),
+      state === "started" ? [state] : ["started", state],
+    );
+  }
 }
 
 export function randomPromises(promise: PromiseTest): void {
@@ -240,6 +328,7 @@ export function randomPromises(promise: PromiseTest): void {
             messages: [],
             running: [],
             ended: [],
+            replies: [],
           }),
         );
         for (const known of chats) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { accepted, allEvents, rejects, work } from "../support.ts";
+import { accepted, allEvents, rejects, send, work } from "../support.ts";
 import type { PromiseTest } from "./place.ts";
 
 export function sessionsPromises(promise: PromiseTest): void {
@@ -85,12 +85,12 @@ export function sessionsPromises(promise: PromiseTest): void {
     const a = await work(ledger, "a");
     const b = await work(ledger, "b");
     const { id } = await accepted(ledger, "a", "hi");
-    await rejects(ledger.charge(a.lease, b.generation, [{ messageId: id, sdkUuid: id }]), "invalid");
+    await rejects(ledger.charge(a.lease, b.generation, [send(id)]), "invalid");
     await rejects(ledger.processStarted(a.lease, b.generation, 1), "invalid");
     await rejects(ledger.processEnded(a.lease, b.generation, "idle"), "invalid");
     await ledger.processEnded(a.lease, a.generation, "idle");
     await rejects(ledger.processStarted(a.lease, a.generation, 1), "invalid");
-    await rejects(ledger.charge(a.lease, a.generation, [{ messageId: id, sdkUuid: id }]), "invalid");
+    await rejects(ledger.charge(a.lease, a.generation, [send(id)]), "invalid");
     for (const sessionId of [b.session.id, randomUUID()]) {
       await rejects(ledger.beginProcess(a.lease, sessionId, "message"), "invalid");
       const turn = { id: randomUUID(), sessionId, generation: a.generation, messageIds: [] };

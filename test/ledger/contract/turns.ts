@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { accepted, allEvents, answered, rejects, stopped, turnOf, work } from "../support.ts";
+import { accepted, allEvents, answered, rejects, send, stopped, turnOf, work } from "../support.ts";
 import type { PromiseTest } from "./place.ts";
 
 export function turnsPromises(promise: PromiseTest): void {
@@ -8,9 +8,9 @@ export function turnsPromises(promise: PromiseTest): void {
     const at = await work(ledger, "a");
     const { lease, session, generation } = at;
     const first = await accepted(ledger, "a", "1", { route: { to: "first" } });
-    const second = await accepted(ledger, "a", "2", { route: { to: "second" } });
+    const second = await accepted(ledger, "a", "2", { channel: "signal", route: { to: "second" } });
     const turn = await turnOf(ledger, at, [first]);
-    await ledger.charge(lease, generation, [{ messageId: second.id, sdkUuid: second.id }]);
+    await ledger.charge(lease, generation, [send(second.id)]);
     await ledger.joinTurn(lease, turn, [first.id, second.id]);
     const last = await ledger.lastSeq();
 
@@ -29,8 +29,12 @@ export function turnsPromises(promise: PromiseTest): void {
       kind: "answer",
       text: "an answer",
       answers: [first.id, second.id],
+      channel: null,
       route: { to: "first" },
       status: "sent",
+      attempts: 0,
+      dueAt: null,
+      error: null,
       createdAt: reply.createdAt,
     });
     for (const { id } of [first, second]) {
@@ -107,7 +111,7 @@ export function turnsPromises(promise: PromiseTest): void {
     const at = await work(ledger, "a");
     const message = await accepted(ledger, "a", "hi");
     const turn = await turnOf(ledger, at, [message]);
-    const cut = { id: randomUUID(), text: "cut off: \ud83d", status: "sent" } as const;
+    const cut = { id: randomUUID(), text: "cut off: \ud83d" };
     const { reply } = await ledger.endTurn(at.lease, answered(turn, [message, message], { reply: cut }));
     assert.deepEqual(reply?.answers, [message.id]);
     assert.equal(reply.text, "cut off: \ufffd");
@@ -162,6 +166,36 @@ export function turnsPromises(promise: PromiseTest): void {
     );
     assert.equal((await ledger.turns("a", 1))[0]?.outcome, "failed");
   });
+
+  promise(
+    "a cut turn loses the tries of its members, and those that it does not end go on",
+    async (ledger) => {
+      const at = await work(ledger, "a");
+      const [ends, goesOn] = [await accepted(ledger, "a", "1"), await accepted(ledger, "a", "2")];
+      const turn = await turnOf(ledger, at, [ends, goesOn]);
+      const last = await ledger.lastSeq();
+      const error = { code: "tries_exhausted", message: "died again" };
+      const { reply } = await ledger.endTurn(at.lease, {
+        ...answered(turn, [ends, goesOn], { reply: null }),
+        outcome: "cut",
+        endings: [{ messageId: ends.id, status: "failed", ran: null, error }],
+      });
+      assert.equal(reply, null);
+      assert.deepEqual((await ledger.message(ends.id))?.error, error);
+      const open = await ledger.openMessages("a");
+      assert.deepEqual(
+        open.map(({ message, tries }) => [message.id, message.status, tries.map((one) => one.outcome)]),
+        [[goesOn.id, "sent", ["lost"]]],
+      );
+      assert.equal((await ledger.turns("a", 1))[0]?.outcome, "cut");
+      assert.deepEqual(
+        (await allEvents(ledger, last)).map((event) =>
+          event.type === "turn" ? [event.state, event.messageIds] : event.type,
+        ),
+        ["message", ["cut", [ends.id, goesOn.id]]],
+      );
+    },
+  );
 
   promise("facts that were not told anew are kept", async (ledger) => {
     const at = await work(ledger, "a");

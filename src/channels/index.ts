@@ -1,0 +1,11 @@
+export {
+  type AfterCrash,
+  type Channel,
+  type ChannelHost,
+  isStopWord,
+  NotSentError,
+  type OutboundReply,
+  type SendResult,
+} from "./channel.ts";
+export { channelsOf } from "./configured.ts";
+export { Outbox, type OutboxOptions } from "./outbox.ts";

@@ -1,0 +1,179 @@
+/**
+ * A session's conversation between two processes: its transcript and the copy of it, and what the next process has to do
+ * before anything new is said. It is taken up where the last process left it, made shorter when it is too long, and given
+ * up for a new one only when nothing of it is left; the old one is kept then, as after a reset.
+ */
+
+import { randomUUID } from "node:crypto";
+import type { Session as SessionRecord } from "../ledger/index.ts";
+import type { Logger } from "../log.ts";
+import { type Continuation, type Settled, settle } from "./aftermath.ts";
+import type { Book } from "./book.ts";
+import { type Entry, putBack } from "./entry.ts";
+import { copyOf, type Folders, type Ground, prepareGround, putAside, turnsOf } from "./ground.ts";
+import { freshNotice } from "./notices.ts";
+import type { Over } from "./serving.ts";
+
+export class Conversation {
+  readonly #book: Book;
+  readonly #folders: Folders;
+  readonly #log: Logger;
+  /** Copies of the transcript, one after the other. */
+  #copying: Promise<void> = Promise.resolve();
+  #continuation: Continuation | null = null;
+  #tooLong = false;
+  #tainted = false;
+  #hopeless = false;
+
+  constructor(book: Book, folders: Folders, log: Logger) {
+    this.#book = book;
+    this.#folders = folders;
+    this.#log = log;
+  }
+
+  /** The turn that the next process has to take up. */
+  get continuation(): Continuation | null {
+    return this.#continuation;
+  }
+
+  /** The next process has to make it shorter first. */
+  get tooLong(): boolean {
+    return this.#tooLong;
+  }
+
+  /** A turn that only failed is to be left out of it, which only a new process can do. */
+  get tainted(): boolean {
+    return this.#tainted;
+  }
+
+  /** A turn has failed in the present process. */
+  taint(): void {
+    this.#tainted = true;
+  }
+
+  shorten(): void {
+    this.#tooLong = true;
+  }
+
+  /** It cannot be made shorter: the next process begins another. */
+  giveUp(): void {
+    this.#hopeless = true;
+  }
+
+  /** Brings the copy up to date, in its turn. */
+  copy(): void {
+    const { record } = this.#book.known;
+    this.#copying = this.#copying
+      .then(() => copyOf(record, this.#folders))
+      .catch((error) => this.#log.error({ error: String(error) }, "the transcript could not be copied"));
+  }
+
+  /** Resolves when no copy is under way. */
+  get copied(): Promise<void> {
+    return this.#copying;
+  }
+
+  /** Decides about messages that were charged under a process that is gone; null: an earlier daemon's. */
+  async recover(entries: readonly Entry[], over: Over | null): Promise<Settled> {
+    await this.#copying;
+    const { record } = this.#book.known;
+    if (over?.unresumable === true) await putAside(record, this.#folders);
+    const turns = entries.length === 0 ? [] : await turnsOf(record, this.#folders);
+    const left = { entries, turn: over?.turn ?? null, excused: over?.excused ?? false };
+    const settled = await settle(left, turns, this.#book);
+    this.#continuation = settled.continued;
+    if (entries.length > 0) this.copy();
+    return settled;
+  }
+
+  /** The cut turn's messages, without those that have got their end since. */
+  stillWanted(open: readonly Entry[]): Continuation | null {
+    if (this.#continuation === null) return null;
+    const entries = this.#continuation.entries.filter((entry) => open.includes(entry));
+    this.#continuation = entries.length === 0 ? null : { ...this.#continuation, entries };
+    return this.#continuation;
+  }
+
+  /** A try for each message of the cut turn, under the uuid by which the transcript knows it. */
+  async charge(generation: number, { entries, progress }: Continuation): Promise<void> {
+    const tries = entries.map((entry) => {
+      const sdkUuid = entry.tries.at(-1)?.sdkUuid ?? entry.message.id;
+      const charged = { sdkUuid, kind: "continue" as const, progress, outcome: null, generation };
+      entry.tries.push(charged);
+      entry.phase = "taken";
+      return { messageId: entry.message.id, ...charged };
+    });
+    await this.#book.write((ledger, lease) => ledger.charge(lease, generation, tries));
+  }
+
+  /** Its process was not started after all. */
+  giveBack({ entries }: Continuation): void {
+    for (const entry of entries) putBack(entry, "excused");
+    const ids = entries.map(({ message }) => message.id);
+    this.#book.later((ledger, lease) => ledger.requeue(lease, ids, "excused"));
+  }
+
+  /** Nobody waits any more for what was cut. */
+  forgetContinuation(): void {
+    this.#continuation = null;
+  }
+
+  /** The next process has taken over all that there was to do. */
+  taken(): void {
+    this.#continuation = null;
+    this.#tooLong = false;
+    this.#tainted = false;
+  }
+
+  /** What the next process stands on. `first`: whose sender is told when the conversation is gone. */
+  async prepare(first: Entry | undefined): Promise<Ground> {
+    await this.#copying;
+    const { record, name } = this.#book.known;
+    const ground = await prepareGround(record, name, this.#folders, this.#log);
+    if (ground.did !== "nothing") {
+      const what =
+        ground.did === "restored" ? "restored from its copy" : "cut in its last line, which was not whole";
+      this.#note(`transcript_${ground.did}`, `The transcript was ${what}.`);
+    }
+    if (ground.lost || this.#hopeless) return await this.#begunAnew(ground, first);
+    this.#noteUnproven(ground, record);
+    return ground;
+  }
+
+  /** Puts it aside and begins another. */
+  async reset(): Promise<SessionRecord> {
+    const page = await this.#book.open();
+    const { session } = await this.#book.write((ledger, lease) => ledger.resetSession(lease, randomUUID()));
+    page.record = session;
+    this.#continuation = null;
+    this.#tooLong = false;
+    this.#hopeless = false;
+    return session;
+  }
+
+  async #begunAnew({ lost }: Ground, first: Entry | undefined): Promise<Ground> {
+    const { record, name } = this.#book.known;
+    const text = lost
+      ? "The transcript of this session and its copy are not there any more, or cannot be read."
+      : "The conversation has become too long, and could not be made shorter.";
+    this.#log.error({ sessionId: record.id }, text);
+    this.#note("conversation_begun_anew", text);
+    const fresh = await this.reset();
+    if (first !== undefined) {
+      const notice = freshNotice(first.message.id);
+      this.#book.later((ledger, lease) => ledger.notify(lease, [notice]));
+    }
+    return await prepareGround(fresh, name, this.#folders, this.#log);
+  }
+
+  #noteUnproven({ transcript }: Ground, { sdkSessionId }: SessionRecord): void {
+    const { unprovenSessionId } = this.#book.known;
+    if (transcript !== null || sdkSessionId !== null || unprovenSessionId === null) return;
+    const text = `The session ${unprovenSessionId} was imported without its transcript; the conversation begins anew.`;
+    this.#note("session_unproven", text);
+  }
+
+  #note(code: string, text: string): void {
+    this.#book.note({ type: "notice", code, text });
+  }
+}

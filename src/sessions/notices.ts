@@ -1,0 +1,85 @@
+/** What senders are told in our own words, so that nothing ends in silence. Pure. */
+
+import { createHash, randomUUIDv7 } from "node:crypto";
+import type { Ending, Failure, Notice } from "../ledger/index.ts";
+
+/** One notice for all messages that failed for the same reason. */
+export function failureNotices(endings: readonly Ending[]): Notice[] {
+  const failed = endings.flatMap(({ messageId, error }) => (error === null ? [] : [{ messageId, error }]));
+  const told = failed.filter(({ error }) => error.code !== "refused_contact");
+  return [...Map.groupBy(told, ({ error }) => error.code).values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const about = group.map(({ messageId }) => messageId);
+    return { id: randomUUIDv7(), text: failureText(first.error, about.length), about };
+  });
+}
+
+function failureText({ code }: Failure, count: number): string {
+  const what = count === 1 ? "your message" : `your ${count} messages`;
+  const again = count === 1 ? "Please send it again." : "Please send them again.";
+  switch (code) {
+    case "empty_answer":
+      return `I found nothing to say to ${what} (${code}).`;
+    case "interrupted":
+    case "tries_exhausted":
+      return `I was cut off several times while working on ${what}, and gave up (${code}). ${again}`;
+    case "context_too_long":
+      return `I could not read ${what}: it is too long for me, together with what we have said before (${code}).`;
+    case "quarantined":
+      return `I am out of order at the moment and could not answer ${what} (${code}). The operator has been told.`;
+    case "invalid_request":
+    case "unknown":
+      return `${capital(what)} could not be processed, and I left it out of our conversation (${code}).`;
+    default:
+      return `I could not answer ${what} because of a problem on our side (${code}). ${again}`;
+  }
+}
+
+/** Told when a conversation had to be begun anew. */
+export function freshNotice(messageId: string): Notice {
+  const text = "I could not find our conversation any more, so I begin anew and remember nothing of it.";
+  return { id: randomUUIDv7(), text, about: [messageId] };
+}
+
+/** The same for one chat and one hold, so that it is told once. */
+export function holdNotice(
+  chatId: string,
+  hold: { kind: "limit" | "authentication" | "billing"; since: number; until: number },
+  messageId: string,
+): Notice {
+  const minute = new Date(Math.ceil(hold.until / 60_000) * 60_000).toISOString();
+  const text =
+    hold.kind === "limit"
+      ? `I have reached my usage limit. Your message is kept, and I will answer it after ${clockTime(minute)}.`
+      : "I cannot reach my model at the moment. Your message is kept, and I will answer it as soon as that is put right.";
+  const what = hold.kind === "limit" ? minute : `${hold.kind} ${hold.since}`;
+  return { id: uuidOf(`${chatId}\0${what}`), text, about: [messageId] };
+}
+
+/** What a stop word did. */
+export function stopNotice(stopped: ReadonlyArray<{ ran: boolean }>, messageId: string): Notice {
+  const ran = stopped.filter((each) => each.ran).length;
+  const waiting = stopped.length - ran;
+  const parts = [
+    ...(ran > 0 ? ["what I was working on"] : []),
+    ...(waiting > 0 ? [waiting === 1 ? "1 waiting message" : `${waiting} waiting messages`] : []),
+  ];
+  const text = parts.length === 0 ? "There was nothing to stop." : `Stopped: ${parts.join(" and ")}.`;
+  return { id: randomUUIDv7(), text, about: [messageId] };
+}
+
+function clockTime(iso: string): string {
+  return `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
+}
+
+/** A UUID (version 8, RFC 9562) that is the same for the same text. */
+function uuidOf(text: string): string {
+  const hex = createHash("sha256").update(text).digest("hex");
+  const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 3) | 8).toString(16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}

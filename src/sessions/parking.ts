@@ -1,0 +1,59 @@
+/**
+ * Waiting for the model's API to let us through again. Whoever is parked wakes at the time that the gateway has named, a
+ * little spread, so that not everybody asks at the same moment, or when the trouble is over before.
+ */
+
+import { type Clock, sleep } from "../clock.ts";
+import type { Gateway, Hold, Trouble } from "../gateway/index.ts";
+
+/** ms over which those that were parked together wake up: a limit's end is known, the end of other trouble is guessed. */
+const spreadMs = { limit: 2000, authentication: 30_000, billing: 30_000 };
+
+export class Parking {
+  readonly #gateway: Gateway;
+  readonly #clock: Clock;
+  #hold: Hold | null = null;
+  #wake = new AbortController();
+
+  constructor(gateway: Gateway, clock: Clock) {
+    this.#gateway = gateway;
+    this.#clock = clock;
+  }
+
+  /** Null: not parked. */
+  get hold(): Hold | null {
+    return this.#hold;
+  }
+
+  /** Resolves when it is worth trying again. */
+  async until(hold: Hold): Promise<void> {
+    this.#hold = hold;
+    this.#wake = new AbortController();
+    const { signal } = this.#wake;
+    const unsubscribe = this.#gateway.onTrouble((trouble) => {
+      if (!isHeld(trouble, this.#clock.now())) this.lookAgain();
+    });
+    const spread = Math.random() * spreadMs[hold.kind];
+    try {
+      // In steps: the wall clock by which the time was named may jump.
+      for (let left = 1; left > 0 && !signal.aborted; ) {
+        left = hold.until + spread - this.#clock.now();
+        if (left > 0) await sleep(this.#clock, Math.min(left, stepMs), signal);
+      }
+    } finally {
+      unsubscribe();
+      this.#hold = null;
+    }
+  }
+
+  lookAgain(): void {
+    this.#wake.abort();
+  }
+}
+
+const stepMs = 30_000;
+
+/** Whether the line to the model's API is closed until a time that has not come yet. */
+export function isHeld(trouble: Trouble | null, now: number): trouble is Hold {
+  return trouble !== null && trouble.kind !== "transient" && trouble.until > now;
+}
