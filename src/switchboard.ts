@@ -38,6 +38,7 @@ import { type Logger, silent } from "./log.ts";
 import { startOffline } from "./offline/index.ts";
 import { type HomeHolder, homeId, lockHome, memory, sweep, totalMemory } from "./os/index.ts";
 import {
+  clearLeft,
   type ImportOptions,
   type ImportPlaces,
   importRegistry,
@@ -215,6 +216,12 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
 
     const feed = new Feed(ledger);
     const spaces = join(home, "spaces");
+    const folders = {
+      spaces,
+      links: join(home, "chats"),
+      transcripts: join(home, "transcripts"),
+      running: join(home, "running"),
+    };
     const { processes } = config;
     const pool = new Pool(
       {
@@ -233,7 +240,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       tiers,
       admitted,
       hostId: id,
-      folders: { spaces, links: join(home, "chats"), transcripts: join(home, "transcripts") },
+      folders,
       limits: {
         idleMs: processes.idle_seconds * 1000,
         drainMs: processes.drain_seconds * 1000,
@@ -252,6 +259,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     opened.push(() => manager.drain());
     const importPlaces = { ledger, spaces, imports: join(home, "imports") };
     await storage(sweepImports(importPlaces));
+    await clearLeft(folders);
     await storage(manager.recover());
     const switchboard = new OpenSwitchboard({
       upstream: offline === null ? { kind: "api", baseUrl } : { kind: "offline" },

@@ -13,10 +13,9 @@ export function eventRoutes(face: Face): void {
   const query = z.strictObject({
     after,
     text: z.enum(["true", "false"]).optional().meta({ description: "false leaves out the pieces of text" }),
-    follow: z
-      .enum(["true", "false"])
-      .optional()
-      .meta({ description: "false: from the first event (or `after`) on, and ends with what has happened by now" }),
+    follow: z.enum(["true", "false"]).optional().meta({
+      description: "false: from the first event (or `after`) on, and ends with what has happened by now",
+    }),
   });
   const responses = (...codes: ApiErrorCode[]) => ({
     200: {

@@ -3,5 +3,6 @@ export * from "./claude.ts";
 export { copyTranscript, lookAfter, putTranscriptAside } from "./copy.ts";
 export { claudeCode } from "./process.ts";
 export { openSpace, spaceOf } from "./space.ts";
+export { clearTraces } from "./traces.ts";
 export { findTranscript, lastTurn, readTurns, savedCost } from "./transcript.ts";
 export type { TranscriptTurn } from "./turns.ts";

@@ -142,7 +142,9 @@ class Reader {
     const blocks = blocksOf(entry);
     if (entry.isApiErrorMessage === true) {
       const message = blocks.map(({ text = "" }) => text).join("");
-      turn.end = { kind: "failed", code: entry.error ?? "model_error", message };
+      turn.end = lostItsWay(entry.error, message)
+        ? { kind: "open" }
+        : { kind: "failed", code: entry.error ?? "model_error", message };
       return;
     }
     if (isMadeUp(entry)) return;
@@ -166,6 +168,14 @@ class Reader {
 
 function isAnswer(entry: Entry): boolean {
   return entry.type === "assistant" && !isMadeUp(entry) && isLast(entry);
+}
+
+/**
+ * The process could not reach our gateway, which answers as long as this daemon lives: the daemon died first, and the
+ * process had a moment to find out (measured). An answer of the API bears its status: "API Error: 529 …".
+ */
+function lostItsWay(code: string | undefined, message: string): boolean {
+  return code === "server_error" && !/^API Error: \d{3}\b/.test(message);
 }
 
 function isMadeUp({ message, isApiErrorMessage }: Entry): boolean {

@@ -126,7 +126,7 @@ function isErrorBody(body: unknown): body is ErrorBody {
   return typeof error === "object" && error !== null && "code" in error && "message" in error;
 }
 
-function unreachable(url: string, error: unknown): CliError {
+export function unreachable(url: string, error: unknown): CliError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
   return new CliError("unreachable", `no daemon answers at ${url} (${reason})`, {

@@ -84,7 +84,8 @@ export class Conversation {
       case "reply":
         if (!event.reply.answers.some((id) => this.#ours.has(id))) return;
         this.#screen.event(event);
-        this.#show(event.reply);
+        if (event.reply.kind === "answer") this.#show(event.reply);
+        else this.#notify(event.reply);
         return;
       case "process":
       case "notice":
@@ -122,6 +123,13 @@ export class Conversation {
     this.#shown.add(reply.id);
     this.#screen.reply(reply.text);
     this.#settle();
+  }
+
+  /** Of messages that are waited for; why others ended has been told. */
+  #notify({ id, text, answers }: ReplyView): void {
+    if (this.#shown.has(id) || !answers.some((each) => this.openIds.includes(each))) return;
+    this.#shown.add(id);
+    this.#screen.notice(text);
   }
 
   #settle(): void {

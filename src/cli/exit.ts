@@ -6,7 +6,7 @@ export const exits = {
   usage: { code: 2, means: "the arguments or the text cannot be used as they are" },
   unreachable: { code: 3, means: "no daemon answers" },
   token: { code: 4, means: "the daemon does not take the token" },
-  unknown: { code: 5, means: "no such chat or message" },
+  unknown: { code: 5, means: "no such chat, message or failed reply" },
   refused: { code: 6, means: "the chat is refused: nobody has named it, or its tier is unknown" },
   conflict: { code: 7, means: "not possible as things stand: busy, or the id is taken by another text" },
   later: { code: 8, means: "not now: shutting down, storage full, or no answer within --wait" },

@@ -6,6 +6,8 @@
 import type { EventView, HistoryEntry, MessageView, ReplyView } from "../views.ts";
 import { cut, padded, width, wrap } from "./layout.ts";
 import { dim, type Paint, printable, printableLine, red, yellow } from "./print.ts";
+import { untilText } from "./trouble.ts";
+import type { Step, Tone } from "./ways.ts";
 
 export interface HistoryOptions {
   /** Who writes the messages. */
@@ -25,6 +27,7 @@ const shortIndent = 4;
 const excerpt = 40;
 
 const clockTime = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
+const stepTime = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const calendarDay = new Intl.DateTimeFormat("en-GB", { dateStyle: "full" });
 
 interface Line {
@@ -44,9 +47,14 @@ export class History {
     this.#columns = columns;
   }
 
-  entry(entry: HistoryEntry): string {
+  /** `way`: what is told of a message's way, below its text. */
+  entry(entry: HistoryEntry, way: readonly Step[] = []): string {
     return entry.type === "message"
-      ? this.#block(entry.acceptedAt, this.#contact, [plain(entry.text), ...standing(entry)])
+      ? this.#block(entry.acceptedAt, this.#contact, [
+          plain(entry.text),
+          ...way.map(stepLine),
+          ...standing(entry, way),
+        ])
       : this.#reply(entry.createdAt, entry);
   }
 
@@ -54,7 +62,7 @@ export class History {
   change(entry: HistoryEntry): string | null {
     return entry.type === "message"
       ? this.#again(entry.endedAt ?? entry.acceptedAt, entry)
-      : this.#delivery(entry.createdAt, entry);
+      : this.#delivered(entry.createdAt, entry);
   }
 
   /** `isNew`: nothing has been shown of what the event is about. Null where there is nothing to tell. */
@@ -65,7 +73,7 @@ export class History {
           ? this.#block(event.at, this.#contact, [plain(event.message.text), ...ending(event.message)])
           : this.#again(event.at, event.message);
       case "reply":
-        return isNew ? this.#reply(event.at, event.reply) : this.#delivery(event.at, event.reply);
+        return isNew ? this.#reply(event.at, event.reply) : this.#delivered(event.at, event.reply);
       case "tool": {
         if (event.state === "finished") return null;
         return this.#block(event.at, claude, [
@@ -96,9 +104,9 @@ export class History {
     return this.#block(at, this.#contact, [{ text: `about "${which}"`, paint: dim }, ...end]);
   }
 
-  #delivery(at: string, reply: ReplyView): string | null {
-    const lines = delivery(reply);
-    return lines.length === 0 ? null : this.#block(at, claude, lines);
+  #delivered(at: string, reply: ReplyView): string | null {
+    const lines = progress(reply);
+    return lines.length === 0 ? null : this.#block(at, reply.kind === "answer" ? claude : notice, lines);
   }
 
   #block(at: string, who: string, lines: Line[]): string {
@@ -133,19 +141,33 @@ function painted({ text, paint = (each) => each }: Line, columns: number): strin
   return wrap(text, columns).map(paint);
 }
 
-/** Where a message without an answer stands. */
-function standing(message: MessageView): Line[] {
-  return message.endedAt === null ? [{ text: openText(message), paint: yellow }] : ending(message);
+const tonePaint: Record<Tone, Paint> = { usual: dim, unusual: yellow, bad: red };
+
+function stepLine({ at, text, tone }: Step): Line {
+  return { text: `${stepTime.format(new Date(at))}  ${printableLine(text)}`, paint: tonePaint[tone] };
+}
+
+/** Where a message without an answer stands; its way, if that is told, has its end already. */
+function standing(message: MessageView, way: readonly Step[]): Line[] {
+  if (message.endedAt === null) return [{ text: openText(message), paint: yellow }];
+  return way.length === 0 ? ending(message) : [];
 }
 
 function openText({ status, tries, waiting }: MessageView): string {
   const again = status === "queued" && tries > 0 ? ", to be tried again" : "";
   if (waiting === null) return status + again;
   const place = waiting.position === undefined ? "" : ` (number ${waiting.position} in line)`;
-  const until =
-    waiting.until === undefined ? "" : ` until ${new Date(waiting.until).toLocaleString("en-GB")}`;
-  return `${status}${again}, waits for ${waitingFor[waiting.for]}${place}${until}`;
+  const until = waiting.until === undefined ? "" : ` until ${untilText(waiting.until)}`;
+  const plan = waiting.plan === undefined ? "" : `: ${plans[waiting.plan]}`;
+  return `${status}${again}, waits for ${waitingFor[waiting.for]}${place}${until}${plan}`;
 }
+
+const plans: Record<NonNullable<NonNullable<MessageView["waiting"]>["plan"]>, string> = {
+  join: "it joins the turn that runs",
+  next: "its turn is the next",
+  collect: "its turn is the next, with what comes shortly",
+  interrupt: "it stops the turn that runs",
+};
 
 const waitingFor: Record<NonNullable<MessageView["waiting"]>["for"], string> = {
   slot: "a free slot",
@@ -174,16 +196,30 @@ function ending({ status, ran, error }: Pick<MessageView, "status" | "ran" | "er
   }
 }
 
-function delivery({ status }: ReplyView): Line[] {
+/** How far a reply is that has not been delivered. */
+function delivery({ status, error }: ReplyView): Line[] {
+  const because = error === null ? "" : `: ${printable(error.message)}`;
   switch (status) {
     case "sent":
       return [];
     case "pending":
+      if (error !== null) return [{ text: `not delivered yet, to be tried again${because}`, paint: yellow }];
+      return [{ text: "waits for its channel", paint: yellow }];
     case "sending":
-      return [{ text: `on its way (${status})`, paint: yellow }];
+      return [{ text: "on its way", paint: yellow }];
     case "uncertain":
-      return [{ text: "uncertain whether it was delivered", paint: red }];
+      return [{ text: `uncertain whether it was delivered${because}`, paint: red }];
     case "failed":
-      return [{ text: "not delivered", paint: red }];
+      return [{ text: `not delivered${because}`, paint: red }];
   }
+}
+
+/** What is told of a reply that was shown before: each trouble, and the end of it. */
+function progress(reply: ReplyView): Line[] {
+  const { status, attempts, error } = reply;
+  if (status === "sending") return [];
+  if (status === "sent")
+    return attempts > 1 ? [{ text: `delivered by attempt ${attempts}`, paint: dim }] : [];
+  if (status === "pending" && error === null) return [{ text: "is sent again on request", paint: yellow }];
+  return delivery(reply);
 }

@@ -11,9 +11,10 @@ import { CliError, exitList, exits } from "./exit.ts";
 import { type LogOptions, log } from "./log.ts";
 import { printJson, redError } from "./print.ts";
 import { exportRegistry, importRegistry } from "./registry.ts";
-import { type SendOptions, send, tiers } from "./send.ts";
+import { type FailedOptions, failed, retry } from "./replies.ts";
+import { queueModes, type SendOptions, send, tiers } from "./send.ts";
 import { chatStates, type SessionsOptions, sessions } from "./sessions.ts";
-import { show } from "./show.ts";
+import { show, showMessage } from "./show.ts";
 import { watch } from "./watch.ts";
 
 function program(): Command {
@@ -75,9 +76,12 @@ function program(): Command {
   root
     .command("show")
     .argument("<chat>")
-    .description("show a chat, its last messages, and what they wait for")
-    .action((chatId: string, _, command: Command) =>
-      show(connect(command), chatId, command.optsWithGlobals()),
+    .argument("[message]", "the id of one message: show its whole way")
+    .description("show a chat, its last messages, and what became of them and why")
+    .action((chatId: string, messageId: string | undefined, _, command: Command) =>
+      messageId === undefined
+        ? show(connect(command), chatId, command.optsWithGlobals())
+        : showMessage(connect(command), chatId, messageId, command.optsWithGlobals()),
     );
 
   const actions = {
@@ -86,6 +90,7 @@ function program(): Command {
     restart: "close the process and start another on the same session",
     reset: "stop, and begin a new session",
     "undo-reset": "bring back the session before the last reset",
+    wake: "start the process ahead of a message that is likely to come",
   };
   for (const [action, description] of Object.entries(actions)) {
     root
@@ -96,6 +101,22 @@ function program(): Command {
         act(connect(command), chatId, action, command.optsWithGlobals()),
       );
   }
+
+  root
+    .command("failed")
+    .description(
+      "list the replies that their channel did not get out, or of which nobody knows, oldest first",
+    )
+    .option("--limit <number>", "at most so many", whole, 100)
+    .action((_, command: Command) => failed(connect(command), command.optsWithGlobals<FailedOptions>()));
+
+  root
+    .command("retry")
+    .argument("<reply>")
+    .description("send a reply again that failed or is uncertain")
+    .action((replyId: string, _, command: Command) =>
+      retry(connect(command), replyId, command.optsWithGlobals()),
+    );
 
   root
     .command("export")
@@ -150,7 +171,13 @@ function contactOptions(command: Command): Command {
   return command
     .option("--name <name>", "the contact's name")
     .addOption(new Option("--tier <tier>", "what the contact may").choices(tiers))
-    .option("--group", "several people speak in this chat");
+    .option("--group", "several people speak in this chat")
+    .addOption(
+      new Option(
+        "--queue-mode <mode>",
+        "what becomes of a message that comes while Claude works; tier: as the tier says",
+      ).choices(queueModes),
+    );
 }
 
 /** All values of an option that may be given again. */

@@ -14,6 +14,8 @@ export interface Screen {
   tool(name: string): void;
   /** The reply, whatever came of it in pieces. Ends it. */
   reply(text: string): void;
+  /** What Switchboard itself has to say while an answer is waited for. */
+  notice(text: string): void;
   /** A message ended without an answer. */
   unanswered(why: string): void;
   /** Somebody has typed a line: what is shown goes on below it. */
@@ -30,6 +32,7 @@ export const jsonScreen: Screen = {
   piece: printJson,
   tool() {},
   reply() {},
+  notice() {},
   unanswered() {},
   typed() {},
 };
@@ -44,6 +47,7 @@ const pipeScreen = (): Screen => ({
   piece() {},
   tool: (name) => void process.stdout.write(`${dim(`· ${name}`)}\n`),
   reply: (text) => void process.stdout.write(ended(text)),
+  notice: printError,
   unanswered: printError,
   typed() {},
 });
@@ -65,6 +69,10 @@ function terminalScreen(): Screen {
       live.show(printable(text));
       live.end();
       draft = "";
+    },
+    notice(text) {
+      live.interrupt();
+      printError(printable(text));
     },
     unanswered(why) {
       live.end();

@@ -16,10 +16,14 @@ const waitStep = 60;
 /** What a contact may be named to be. */
 export const tiers = ["admin", "partner", "family", "favorite", "bots"];
 
+/** What may become of a message that comes while Claude works; `tier`: what the contact's tier says. */
+export const queueModes = ["steer", "queue", "collect", "interrupt", "tier"];
+
 export interface ContactOptions {
   name?: string;
   tier?: string;
   group?: true;
+  queueMode?: string;
 }
 
 export interface SendOptions extends ContactOptions {
@@ -86,15 +90,14 @@ function seconds(wait: number | true): number {
 }
 
 /** The part of a message that names the contact, if an option does. */
-export function contactOf({ name, tier, group }: ContactOptions): { contact?: ContactOptions } {
-  if (name === undefined && tier === undefined && group === undefined) return {};
-  return {
-    contact: {
-      ...(name !== undefined && { name }),
-      ...(tier !== undefined && { tier }),
-      ...(group !== undefined && { group }),
-    },
+export function contactOf({ name, tier, group, queueMode }: ContactOptions): { contact?: object } {
+  const contact = {
+    ...(name !== undefined && { name }),
+    ...(tier !== undefined && { tier }),
+    ...(group !== undefined && { group }),
+    ...(queueMode !== undefined && { queueMode: queueMode === "tier" ? null : queueMode }),
   };
+  return Object.keys(contact).length === 0 ? {} : { contact };
 }
 
 /** A chat that nobody has named is refused; here is how one names it. */

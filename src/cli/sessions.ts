@@ -1,6 +1,6 @@
 /** `sessions`: the chats as they are now, in a table. */
 
-import type { ChatState, ChatView } from "../views.ts";
+import type { ChatState, ChatView, HostView } from "../views.ts";
 import type { Client } from "./client.ts";
 import { type Cell, type Column, table } from "./layout.ts";
 import {
@@ -16,6 +16,7 @@ import {
   red,
   yellow,
 } from "./print.ts";
+import { troubleText } from "./trouble.ts";
 
 /** The most that one call of the API gives. */
 const pageSize = 1000;
@@ -46,6 +47,8 @@ export interface ChatList {
 export async function sessions(client: Client, options: SessionsOptions): Promise<void> {
   const list = await listOf(client, options);
   if (options.json === true) return printJson(list);
+  const { trouble } = await client.get<HostView>("/v1/host");
+  if (trouble !== null) printPainted(red(printable(troubleText(trouble))));
   if (list.chats.length === 0) return printLine("no chats");
   printPainted(chatTable(list.chats, Date.now(), columns()).join("\n"));
   if (list.next !== null) printLine(`… and more: --limit ${options.limit * 10}`);

@@ -1,11 +1,18 @@
-/** `show`: one chat, and its last messages with what the open ones wait for. */
+/**
+ * `show`: one chat, its last messages, and what became of those that met trouble or are not answered yet; or the whole way
+ * of one message.
+ */
 
-import type { ChatView } from "../views.ts";
+import type { ChatView, HistoryEntry, HostView, MessageView } from "../views.ts";
 import { type Client, chatPath } from "./client.ts";
+import { CliError } from "./exit.ts";
+import { past } from "./follow.ts";
 import { History } from "./history.ts";
 import { latest } from "./log.ts";
-import { columns, printable, printJson, printPainted } from "./print.ts";
+import { columns, printable, printableLine, printJson, printPainted } from "./print.ts";
 import { mebibytes, statePaint } from "./sessions.ts";
+import { untilText } from "./trouble.ts";
+import { type Step, Ways } from "./ways.ts";
 
 /** Messages and replies. */
 const lastFew = 6;
@@ -13,13 +20,59 @@ const lastFew = 6;
 export async function show(client: Client, chatId: string, { json }: { json?: true }): Promise<void> {
   const chat = await client.get<ChatView>(chatPath(chatId));
   if (json === true) return printJson(chat);
+  const host = await client.get<HostView>("/v1/host");
+  const entries = await latest(client, chatId, lastFew);
+  const ways = await waysOf(client, chatId, entries);
+  for (const [name, value] of facts(chat, host, ways)) printPainted(`${name}:`.padEnd(14) + value);
+  const history = new History({ contact: chat.contact.name ?? chatId, columns });
+  const shown = entries.map((entry) => history.entry(entry, wayToTell(entry, ways.of(entry.id))));
+  if (shown.length > 0) printPainted(`\n${shown.join("\n")}`);
+}
+
+/** One message from its acceptance to its reply's delivery. */
+export async function showMessage(
+  client: Client,
+  chatId: string,
+  messageId: string,
+  { json }: { json?: true },
+): Promise<void> {
+  const chat = await client.get<ChatView>(chatPath(chatId));
+  const message = await client.get<MessageView>(`/v1/messages/${encodeURIComponent(messageId)}`);
+  if (message.chatId !== chat.chatId)
+    throw new CliError("not_found", `the message ${messageId} is none of the chat ${chatId}`);
+  const way = (await waysOf(client, chatId, [message])).of(message.id);
+  if (json === true) return printJson({ message, way });
+  const history = new History({ contact: chat.contact.name ?? chatId, columns });
+  printPainted(history.entry({ type: "message", ...message }, way));
+  if (message.reply === null) return;
+  const at = message.endedAt ?? message.acceptedAt;
+  const reply = { type: "reply" as const, chatId, seq: message.seq, createdAt: at, ...message.reply };
+  printPainted(history.entry(reply));
+}
+
+async function waysOf(client: Client, chatId: string, entries: ReadonlyArray<{ id: string }>): Promise<Ways> {
+  const ways = new Ways(entries.map(({ id }) => id));
+  for await (const event of past(client, chatPath(chatId, "/events?follow=false"))) ways.take(event);
+  return ways;
+}
+
+/** What goes as it should is told by the reply. The id leads to the rest. */
+function wayToTell(entry: HistoryEntry, way: readonly Step[]): readonly Step[] {
+  if (entry.type === "reply" || way.every(({ tone }) => tone === "usual")) return [];
+  return way.map((step, at) => (at === 0 ? { ...step, text: `${step.text} as ${entry.id}` } : step));
+}
+
+function facts(chat: ChatView, host: HostView, ways: Ways): string[][] {
   const { contact, process: running, usage } = chat;
-  const rows = [
+  const why = whyText(chat, host, ways);
+  return [
     ["chat", printable(chat.chatId)],
     ["contact", printable(contact.name ?? "(no name)")],
     ["tier", contact.group ? `${contact.tier}, a group` : contact.tier],
+    ["queue mode", contact.queueMode ?? "as the tier says"],
     ["session", `${chat.sessionName}, ${chat.sessionId ?? "not begun yet"}`],
     ["state", statePaint[chat.state](chat.state)],
+    ...(why === null ? [] : [["why", printableLine(why)]]),
     ["process", running === null ? "none" : processText(running)],
     ["open", `${chat.queued} ${chat.queued === 1 ? "message" : "messages"}`],
     ["last message", chat.lastMessageAt ?? "never"],
@@ -29,10 +82,20 @@ export async function show(client: Client, chatId: string, { json }: { json?: tr
       `${usage.turns} turns, ${usage.inputTokens} tokens in, ${usage.outputTokens} out, $${usage.costUsd.toFixed(4)}`,
     ],
   ];
-  for (const [name, value] of rows) printPainted(`${name}:`.padEnd(14) + value);
-  const history = new History({ contact: contact.name ?? chatId, columns });
-  const entries = await latest(client, chatId, lastFew);
-  if (entries.length > 0) printPainted(`\n${entries.map((entry) => history.entry(entry)).join("\n")}`);
+}
+
+/** Why nothing is done for the chat; null when there is nothing to explain. */
+function whyText({ state }: ChatView, { trouble }: HostView, { quarantine }: Ways): string | null {
+  switch (state) {
+    case "parked":
+      return (
+        trouble && `The model's API lets nobody through until ${untilText(trouble.until)}: ${trouble.message}`
+      );
+    case "quarantined":
+      return quarantine;
+    default:
+      return null;
+  }
 }
 
 function processText({ pid, generation, memoryBytes, since }: NonNullable<ChatView["process"]>): string {

@@ -11,11 +11,13 @@ export type News = "new" | "changed" | "old";
 
 export class Told {
   readonly #progress = new Map<string, number>();
+  /** When replies were made that were not sent when last told of: one that waits anew since then is sent again. */
+  readonly #made = new Map<string, string>();
   /** Ids of what has ended by events, the oldest first: events come in order, once each. */
   readonly #ended: string[] = [];
 
   entry(entry: HistoryEntry): News {
-    return entry.type === "message" ? this.message(entry) : this.reply(entry);
+    return entry.type === "message" ? this.message(entry) : this.reply(entry, entry.createdAt);
   }
 
   event(event: EventView): News {
@@ -23,7 +25,7 @@ export class Told {
       case "message":
         return this.#forgetOldest(event.message.id, this.message(event.message));
       case "reply":
-        return this.#forgetOldest(event.reply.id, this.reply(event.reply));
+        return this.#forgetOldest(event.reply.id, this.reply(event.reply, event.at));
       default:
         // No page tells of these.
         return "new";
@@ -34,8 +36,19 @@ export class Told {
     return this.#take(id, status === "queued" ? 2 * tries + 1 : status === "sent" ? 2 * tries : ended);
   }
 
-  reply({ id, status }: Pick<ReplyView, "id" | "status">): News {
-    return this.#take(id, status === "pending" ? 0 : status === "sending" ? 1 : ended);
+  /** `at`: when it was so, or, of an entry, when it was made. */
+  reply({ id, status, attempts }: Pick<ReplyView, "id" | "status" | "attempts">, at: string): News {
+    const made = this.#made.get(id) ?? at;
+    if (status === "sent") {
+      this.#made.delete(id);
+      return this.#take(id, ended);
+    }
+    this.#made.set(id, made);
+    const progress = 3 * attempts + deliverySteps[status];
+    const known = this.#progress.get(id) ?? 0;
+    const isRetry = status === "pending" && attempts === 0 && at !== made;
+    if (isRetry && progress < known && known < ended) this.#progress.set(id, 0);
+    return this.#take(id, progress);
   }
 
   #forgetOldest(id: string, news: News): News {
@@ -55,6 +68,9 @@ export class Told {
 
 /** Far more than an end and what may still be said of it lie apart. */
 const endedAtMost = 1000;
+
+/** Of one attempt, which counts from its `sending` on; before the first a reply is `pending`. */
+const deliverySteps = { sending: 1, pending: 2, uncertain: 3, failed: 3 };
 
 /** Nothing comes after it. Before it, a message's tries only grow: queued 0, sent 1, queued again 1, sent 2 … */
 const ended = Number.POSITIVE_INFINITY;

@@ -1,9 +1,13 @@
-/** What `sessions --watch` shows in a window: a line of counts, the table, and how many rows more there are. */
+/**
+ * What `sessions --watch` shows in a window: a line of counts, what ails the model's API, the table, and how many rows
+ * more there are.
+ */
 
 import type { HostView } from "../views.ts";
 import { cut } from "./layout.ts";
-import { dim, red, type Size } from "./print.ts";
+import { dim, printableLine, red, type Size } from "./print.ts";
 import { type ChatList, chatStates, chatTable } from "./sessions.ts";
+import { troubleText } from "./trouble.ts";
 
 export interface Look {
   list: ChatList;
@@ -17,18 +21,23 @@ export interface Look {
 /** No more lines than the window has, none wider. */
 export function picture(look: Look, { columns, rows }: Size): string[] {
   const { list, at } = look;
+  const { trouble } = look.host;
+  const above = [
+    heading(look, columns),
+    ...(trouble === null ? [] : [red(cut(printableLine(troubleText(trouble)), columns))]),
+  ];
   const count = list.chats.length;
-  const room = Math.max(0, rows - aboveRows);
+  const room = Math.max(0, rows - above.length - titleRows);
   const shown = count <= room ? count : Math.max(0, room - 1);
   const body = count === 0 ? [dim("no chats")] : chatTable(list.chats.slice(0, shown), at, columns);
   const more =
     list.next === null ? `… ${count - shown} more` : `… ${count - shown} more, and those beyond --limit`;
-  const lines = [heading(look, columns), ...body, ...(shown < count ? [dim(cut(more, columns))] : [])];
+  const lines = [...above, ...body, ...(shown < count ? [dim(cut(more, columns))] : [])];
   return lines.slice(0, rows);
 }
 
-/** The line of counts and the table's titles. */
-const aboveRows = 2;
+/** The table's. */
+const titleRows = 1;
 
 function heading({ list, host, at, stale }: Look, columns: number): string {
   const time = new Date(at).toLocaleTimeString("en-GB");

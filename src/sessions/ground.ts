@@ -39,6 +39,8 @@ export interface Folders {
   links: string;
   /** One folder a session, with the copy of its transcript. */
   transcripts: string;
+  /** One file for each session that has a process. */
+  running: string;
 }
 
 /** Makes the folders that are missing, and sees to the transcript. No process of the session may run. */

@@ -54,10 +54,16 @@ export function handover(entries: readonly Entry[], { mode, now, fits }: Circums
     0,
     firstThat(blocked, ({ phase }) => phase !== "charged"),
   );
-  next.handOver = parcelsOf(charged);
-  // Whoever stands behind one that is charged in these modes waits for that one's turn.
-  if (mode !== "steer" && charged.length > 0) return next;
-  const fresh = blocked.slice(charged.length);
+  const parcels = parcelsOf(charged);
+  // Whoever stands behind one that is charged in the other modes waits for that one's turn.
+  next.handOver = mode === "steer" ? parcels : parcels.slice(0, 1);
+  if (mode !== "steer" && parcels.length > 0) return next;
+  // One that was charged with its acceptance can stand behind one that was not.
+  const uncharged = blocked.slice(charged.length);
+  const fresh = uncharged.slice(
+    0,
+    firstThat(uncharged, ({ phase }) => phase !== "queued"),
+  );
   if (fresh.length === 0) return next;
   switch (mode) {
     case "steer":
@@ -79,10 +85,19 @@ export function handover(entries: readonly Entry[], { mode, now, fits }: Circums
 }
 
 /** Whether a message that is yet to be accepted could be handed over at once. */
-export function couldJoin(entries: readonly Entry[], mode: QueueMode, fits: boolean, route: Json): boolean {
+export function couldJoin(
+  entries: readonly Entry[],
+  { mode, fits, ...way }: { mode: QueueMode; fits: boolean } & Way,
+): boolean {
   if (!fits || mode === "collect" || !entries.every(inHand)) return false;
   const [there] = entries;
-  return there === undefined || (mode === "steer" && isSame(there.message.route, route));
+  return there === undefined || (mode === "steer" && isSameWay(there.message, way));
+}
+
+/** Where a message's reply goes. */
+interface Way {
+  channel: string | null;
+  route: Json;
 }
 
 function burstEnd(entries: readonly Entry[]): number {
@@ -101,9 +116,9 @@ function firstThat<T>(list: readonly T[], test: (item: T) => boolean): number {
 }
 
 function sameWay(a: Entry, b: Entry): boolean {
-  return a.message.channel === b.message.channel && isSame(a.message.route, b.message.route);
+  return isSameWay(a.message, b.message);
 }
 
-function isSame(a: Json, b: Json): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+function isSameWay(a: Way, b: Way): boolean {
+  return a.channel === b.channel && JSON.stringify(a.route) === JSON.stringify(b.route);
 }

@@ -7,6 +7,7 @@
  * - Was its turn left open, then the turn is continued where it stopped. Only the last turn can be.
  * - An interrupted turn is never continued, and one that ended in an error has failed.
  *
+ * Of a message that stands in several turns, because all but the last are left out of the conversation, the last counts.
  * Whoever shared a turn shares its fate. Each message gets three tries; a continuation that achieved something is none
  * of them, so that long work survives more than three deaths, and there is an end to those, too.
  */
@@ -44,17 +45,17 @@ export const maxContinuations = 20;
 
 export function decide(unfinished: readonly Unfinished[], turns: readonly TranscriptTurn[]): Decision {
   const decision: Decision = { answered: [], continued: null, sent: [], ended: [] };
-  const left = new Set(unfinished);
-  for (const [at, turn] of turns.entries()) {
-    const members = [...left].filter(({ tries }) =>
-      tries.some(({ sdkUuid }) => turn.members.includes(sdkUuid)),
-    );
-    if (members.length === 0) continue;
-    for (const member of members) left.delete(member);
-    decideTurn(decision, turn, members, at === turns.length - 1);
+  const byTurn = Map.groupBy(unfinished, (message) => turns.findLast((turn) => standsIn(message, turn)));
+  for (const turn of turns) {
+    const members = byTurn.get(turn);
+    if (members !== undefined) decideTurn(decision, turn, members, turn === turns.at(-1));
   }
-  for (const message of left) decideUnseen(decision, message);
+  for (const message of byTurn.get(undefined) ?? []) decideUnseen(decision, message);
   return decision;
+}
+
+function standsIn({ tries }: Unfinished, { members }: TranscriptTurn): boolean {
+  return tries.some(({ sdkUuid }) => members.includes(sdkUuid));
 }
 
 function decideTurn(
@@ -75,7 +76,8 @@ function decideTurn(
     case "failed": {
       const { code, message } = turn.end;
       for (const member of members) {
-        if (member.again) decideUnseen(decision, member);
+        const again = member.again || wasSentSince(member, turn);
+        if (again && turn.progress === 0) decideUnseen(decision, member);
         else decision.ended.push(failed(member.messageId, { code, message }));
       }
       return;
@@ -83,6 +85,12 @@ function decideTurn(
     case "open":
       decideOpen(decision, turn, members, isLast);
   }
+}
+
+/** An earlier daemon had decided to send it anew, and died before the message came to stand in another turn. */
+function wasSentSince({ tries }: Unfinished, { members }: TranscriptTurn): boolean {
+  const last = tries.at(-1);
+  return last !== undefined && !members.includes(last.sdkUuid);
 }
 
 function decideOpen(
@@ -115,8 +123,8 @@ function decideUnseen(decision: Decision, { messageId, tries, taken, stopRequest
 
 /** `progress`: what the message's turn has achieved by now. */
 function hasTriesLeft(tries: Unfinished["tries"], progress: number): boolean {
-  const continuations = tries.filter(({ kind }) => kind === "continue").length;
-  return used(tries, progress) < maxTries && continuations < maxContinuations;
+  const continuations = tries.filter(({ kind, outcome }) => kind === "continue" && outcome !== "excused");
+  return used(tries, progress) < maxTries && continuations.length < maxContinuations;
 }
 
 /** Excused tries and continuations that achieved something do not count. */

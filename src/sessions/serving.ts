@@ -78,6 +78,8 @@ type Force = "order" | "terminate" | "kill";
 export class Serving {
   readonly generation: number;
   readonly policy: Policy;
+  /** Ours, of the session that it serves. */
+  readonly sessionId: string;
   /** Wall time in ms. */
   readonly since: number;
   readonly over: Promise<Over>;
@@ -113,6 +115,7 @@ export class Serving {
     this.#options = options;
     this.generation = generation;
     this.policy = policy;
+    this.sessionId = book.known.record.id;
     this.since = clock.now();
     this.#begun = clock.monotonic();
     this.#progressAt = this.#begun;

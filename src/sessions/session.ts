@@ -53,6 +53,7 @@ import { failureNotices, holdNotice, stopNotice } from "./notices.ts";
 import { stoppedBefore } from "./outcome.ts";
 import { isHeld, Parking } from "./parking.ts";
 import type { Pool, Tenant } from "./pool.ts";
+import { clearAfter, noteRunning } from "./running.ts";
 import { type Over, Serving } from "./serving.ts";
 import { noteOf } from "./tools.ts";
 
@@ -101,7 +102,9 @@ export class Session implements Tenant {
   readonly #parking: Parking;
   readonly #deaths: Deaths;
   readonly #conversation: Conversation;
+  /** Of the next look at a burst that may be over. */
   #cancelLook: () => void = () => {};
+  #isLooking = false;
   /** Acceptances under way that may come with a claim on the process. */
   #claims = 0;
 
@@ -174,7 +177,7 @@ export class Session implements Tenant {
    * The right to charge a message's first try together with its acceptance, when it could be handed over at once.
    * Each claim is followed by `unclaim`, after `deliver` if the message was accepted.
    */
-  claim({ sender, route, contact, command }: ClaimInput): Claim | null {
+  claim({ sender, channel, route, contact, command }: ClaimInput): Claim | null {
     const serving = this.#serving;
     if (serving === null || this.#isHeld(serving) || !serving.takesMessages || this.#conversation.tainted)
       return null;
@@ -185,7 +188,8 @@ export class Session implements Tenant {
     if (!changesNothing(contact, known)) return null;
     if (command !== null) return null;
     const mode = known.queueMode ?? serving.policy.queueMode;
-    if (!couldJoin(this.#entries, mode, this.#policyOf(sender) === serving.policy, route)) return null;
+    const fits = this.#policyOf(sender) === serving.policy;
+    if (!couldJoin(this.#entries, { mode, fits, channel, route })) return null;
     this.#claims += 1;
     return { epoch: lease.epoch, generation: serving.generation };
   }
@@ -203,6 +207,7 @@ export class Session implements Tenant {
     if (isStopWord(entry)) this.#stopOnWord(entry);
     else if (this.#deaths.quarantine !== null) this.#refuseQuarantined(this.#deaths.quarantine);
     else if (claim === null) this.#interruptFor(entry);
+    if (this.#parking.hold !== null) this.#tellHold(this.#parking.hold);
     this.#kick();
   }
 
@@ -259,11 +264,11 @@ export class Session implements Tenant {
 
   /** Starts a process ahead of a message that is likely to come. False when there is one, or none may be started now. */
   wake(): boolean {
-    if (this.#serving !== null || this.#launching !== null || this.state !== "dormant") return false;
-    if (this.#draining || this.#around.pool.isContended) return false;
-    this.#wake = "wake";
+    const isFree = this.state === "dormant" && !this.#draining && !this.#around.pool.isContended;
+    if (isFree) this.#wake = "wake";
+    // One that was only made to be asked comes to rest again.
     this.#kick();
-    return true;
+    return isFree;
   }
 
   /** The operator may have put right what parked it. */
@@ -298,10 +303,12 @@ export class Session implements Tenant {
   /** Looks whether the process is well and still needed, and acts on it. */
   async check(): Promise<void> {
     const serving = this.#serving;
-    if (serving === null || serving.state === "closing") return;
+    if (serving === null || serving.state === "closing" || this.#isLooking) return;
+    this.#isLooking = true;
     const over = new AbortController();
     await serving.look(sleep(this.#around.clock, limits.ping, over.signal));
     over.abort();
+    this.#isLooking = false;
     this.#judge(serving);
   }
 
@@ -357,6 +364,7 @@ export class Session implements Tenant {
       this.#pump();
       const over = await serving.over;
       this.#noteDeath(over);
+      await this.#clearAfter(serving);
       this.#serving = null;
       this.#around.pool.release(this);
       serving.requeued.resolve(await this.#recover(over));
@@ -378,6 +386,14 @@ export class Session implements Tenant {
     if (first === undefined) return;
     const notice = holdNotice(this.chatId, hold, first.message.id);
     this.#book.later((ledger, lease) => ledger.notify(lease, [notice]));
+  }
+
+  async #clearAfter({ sessionId }: Serving): Promise<void> {
+    try {
+      await clearAfter(this.#around.folders, sessionId);
+    } catch (error) {
+      this.#log.warn({ error: String(error) }, "what a process left could not be removed");
+    }
   }
 
   #wanted(): boolean {
@@ -448,6 +464,7 @@ export class Session implements Tenant {
     const reason = this.#entries.length > 0 ? "message" : (this.#wake ?? "restart");
     const { generation } = await book.write((ledger, lease) => ledger.beginProcess(lease, record.id, reason));
     if (continuation !== null) await this.#conversation.charge(generation, continuation);
+    await noteRunning(this.#around.folders, record.id);
     const notBegun = (why: string) => {
       if (continuation !== null) {
         this.#conversation.giveBack(continuation);
@@ -742,6 +759,7 @@ export class Session implements Tenant {
       if (end.status === "answered") this.#deaths.noteSuccess();
       entry.end.resolve(end);
     }
+    if (this.#entries.length === 0) this.#parking.lookAgain();
   }
 
   // Closing
@@ -831,7 +849,7 @@ const plans: Record<QueueMode, NonNullable<Waiting["plan"]>> = {
   interrupt: "interrupt",
 };
 
-type ClaimInput = Pick<Inbound, "sender" | "route" | "contact" | "command">;
+type ClaimInput = Pick<Inbound, "sender" | "channel" | "route" | "contact" | "command">;
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

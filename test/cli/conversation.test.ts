@@ -21,6 +21,9 @@ describe("a conversation", () => {
       reply: (text) => {
         screen += `${text}|`;
       },
+      notice: (text) => {
+        screen += `(${text})`;
+      },
       unanswered: (why) => {
         screen += `!${why}|`;
       },
@@ -78,6 +81,29 @@ describe("a conversation", () => {
     reply("Hello");
     assert.ok(conversation.isIdle);
     assert.deepEqual([screen, conversation.unanswered], ["Hello|", 0]);
+  });
+
+  it("shows a notice while an answer is waited for, once, and waits on; not one about what has ended", () => {
+    message("queued");
+    const notice = (id: string) =>
+      on({
+        type: "reply",
+        reply: {
+          id,
+          kind: "notice",
+          text: "Later.",
+          answers: ["m"],
+          status: "sent",
+          attempts: 0,
+          error: null,
+        },
+      });
+    notice("n1");
+    notice("n1");
+    assert.ok(!conversation.isIdle);
+    message("failed", { error: { code: "x", message: "it broke" } });
+    notice("n2");
+    assert.equal(screen, "(Later.)!failed: it broke|");
   });
 
   it("hands on a piece that rewrites earlier text as it is", () => {

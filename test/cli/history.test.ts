@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { History } from "../../src/cli/history.ts";
-import type { EventView, HistoryEntry, MessageView } from "../../src/views.ts";
+import type { EventView, HistoryEntry, MessageView, ReplyView } from "../../src/views.ts";
 
 describe("a chat's history as people read it", () => {
   /** Local time, as it is shown. */
@@ -102,6 +102,63 @@ describe("a chat's history as people read it", () => {
     assert.equal(below({ status: "failed", error }), "failed: the process died");
     assert.equal(below({ status: "stopped", ran: false }), "stopped before it was begun");
     assert.equal(below({ status: "stopped", ran: true }), "stopped");
+  });
+
+  it("says what will happen with a message that waits behind a running turn", () => {
+    const waiting = { for: "model", plan: "collect" } as const;
+    assert.match(
+      history().entry(message({ endedAt: null, status: "queued", tries: 0, waiting })),
+      /queued, waits for the model: its turn is the next, with what comes shortly$/,
+    );
+  });
+
+  it("tells a message's way below its text, to the second, each step in its line", () => {
+    const way = [
+      { at: at(9), text: "accepted", tone: "usual" },
+      { at: at(9), text: "failed: it\nbroke (x)", tone: "bad" },
+    ] as const;
+    const failed = message({ status: "failed", error: { code: "x", message: "it broke" } });
+    assert.deepEqual(history().entry(failed, way).split("\n").slice(2), [
+      "               09:05:00  accepted",
+      "               09:05:00  failed: it broke (x)",
+    ]);
+  });
+
+  it("says how far a reply's delivery is, and why it is no further", () => {
+    const error = { code: "not_sent", message: "connection refused" };
+    const below = (more: Partial<ReplyView>) =>
+      history()
+        .entry({ ...reply("answer", "Hi"), ...more } as HistoryEntry)
+        .split("\n")
+        .slice(2)
+        .map((line) => line.trim());
+    assert.deepEqual(below({}), []);
+    assert.deepEqual(below({ status: "pending" }), ["waits for its channel"]);
+    assert.deepEqual(below({ status: "sending", attempts: 1 }), ["on its way"]);
+    assert.deepEqual(below({ status: "pending", attempts: 1, error }), [
+      "not delivered yet, to be tried again: connection refused",
+    ]);
+    assert.deepEqual(below({ status: "uncertain", attempts: 2, error }), [
+      "uncertain whether it was delivered: connection refused",
+    ]);
+    assert.deepEqual(below({ status: "failed", attempts: 2, error }), ["not delivered: connection refused"]);
+  });
+
+  it("tells of a reply that was shown before when its delivery meets trouble, and when that is over", () => {
+    const error = { code: "not_sent", message: "connection refused" };
+    const change = (status: string, attempts: number, why: object | null = null) =>
+      history()
+        .event(
+          event({ type: "reply", reply: { ...reply("answer", "Hi"), status, attempts, error: why } }),
+          false,
+        )
+        ?.split("\n")[1];
+    assert.equal(change("sending", 1), undefined);
+    assert.equal(change("sent", 1), undefined);
+    assert.match(change("pending", 1, error) ?? "", /Claude {2}not delivered yet, .*: connection refused$/);
+    assert.match(change("sent", 2) ?? "", /Claude {2}delivered by attempt 2$/);
+    assert.match(change("failed", 2, error) ?? "", /Claude {2}not delivered: connection refused$/);
+    assert.match(change("pending", 0) ?? "", /Claude {2}is sent again on request$/);
   });
 
   it("says what has become of a message that was shown before, and which it was", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Told } from "../../src/cli/told.ts";
+import type { ReplyView } from "../../src/views.ts";
 
 describe("what has been told", () => {
   it("is told once, and not as it was before", () => {
@@ -19,9 +20,30 @@ describe("what has been told", () => {
 
   it("is told again of a reply when its delivery has gone on", () => {
     const told = new Told();
-    assert.equal(told.reply({ id: "r", status: "pending" }), "new");
-    assert.equal(told.reply({ id: "r", status: "failed" }), "changed");
-    assert.equal(told.reply({ id: "r", status: "failed" }), "old");
+    const reply = (status: ReplyView["status"], attempts: number, at = "made") =>
+      told.reply({ id: "r", status, attempts }, at);
+    assert.equal(reply("pending", 0), "new");
+    assert.equal(reply("sending", 1), "changed");
+    assert.equal(reply("sending", 1), "old");
+    assert.equal(reply("pending", 1), "changed");
+    assert.equal(reply("sending", 2), "changed");
+    assert.equal(reply("pending", 1), "old");
+    assert.equal(reply("failed", 2), "changed");
+    assert.equal(reply("failed", 2), "old");
+  });
+
+  it("is told again of a reply that is sent again on request, but not of its beginning", () => {
+    const told = new Told();
+    const reply = (status: ReplyView["status"], attempts: number, at: string) =>
+      told.reply({ id: "r", status, attempts }, at);
+    assert.equal(reply("failed", 2, "made"), "new");
+    assert.equal(reply("pending", 0, "made"), "old");
+    assert.equal(reply("sending", 1, "soon"), "old");
+    assert.equal(reply("pending", 0, "later"), "changed");
+    assert.equal(reply("pending", 0, "later"), "old");
+    assert.equal(reply("sending", 1, "later"), "changed");
+    assert.equal(reply("sent", 1, "later"), "changed");
+    assert.equal(reply("pending", 0, "later"), "old");
   });
 
   it("is remembered while it may go on, and only so long", () => {

@@ -45,6 +45,17 @@ describe("the picture of sessions --watch", () => {
     assert.equal(row, "a-busy-chat  Ada   family  busy   2     150 MiB  never");
   });
 
+  it("says what ails the model's API, in a line that fits", () => {
+    const ailing = look(["parked"]);
+    const at = new Date(2026, 0, 10, 14, 0).toISOString();
+    ailing.host.trouble = { kind: "limit", since: at, until: at, message: "x\n".repeat(100) };
+    const [, trouble, titles] = picture(ailing, window);
+    assert.match(trouble ?? "", /^The model's API .*usage limit.*…$/);
+    assert.equal(trouble?.length, 80);
+    assert.match(titles ?? "", /^CHAT/);
+    for (let rows = 1; rows < 6; rows++) assert.ok(picture(ailing, { columns: 80, rows }).length <= rows);
+  });
+
   it("says that the daemon is away, and since when", () => {
     const [heading, , row] = picture(look(["busy"], { stale: true }), window);
     assert.equal(heading, "The daemon does not answer; this is how it was at 09:05:07");

@@ -1,55 +1,259 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { judge, restartDelayMs, type Snapshot } from "../../src/sessions/health.ts";
+import {
+  type Diagnosis,
+  diagnose,
+  isQuarantined,
+  limits,
+  quarantine,
+  restartDelayMs,
+  type Snapshot,
+} from "../../src/sessions/health.ts";
 
-const limits = { idleMs: 7_200_000 };
-const now = 10_000_000;
-const well: Snapshot = { answered: true, failuresInARow: 0, idleSince: null };
+const idleMs = 7_200_000;
+const now = 100_000_000;
+const well = { missed: 0, worked: false, stopped: false };
+/** Busy for long, and nothing open in it. */
+const busy: Snapshot = {
+  state: "busy",
+  since: 0,
+  idleSince: null,
+  waiting: null,
+  progressAt: 0,
+  asking: false,
+  tools: [],
+  ping: well,
+};
+const judge = (more: Partial<Snapshot>): Diagnosis => diagnose({ ...busy, ...more }, now, { idleMs });
 
-describe("a process", () => {
-  it("is healthy while it answers, works, and fails less than three times in a row", () => {
-    assert.deepEqual(judge(well, now, limits), { verdict: "healthy" });
-    assert.deepEqual(judge({ ...well, failuresInARow: 2 }, now, limits), { verdict: "healthy" });
-    assert.deepEqual(judge({ ...well, idleSince: now }, now, limits), { verdict: "healthy" });
-  });
+const minutes = (n: number) => n * 60_000;
+const tool = (ranMs: number, timeoutMs: number | null = null) => ({ since: now - ranMs, timeoutMs });
 
-  it("is sick after three failures in a row", () => {
-    assert.deepEqual(judge({ ...well, failuresInARow: 3 }, now, limits), {
-      verdict: "sick",
-      reason: "3 turns failed in a row",
+/** Each kind of waiting, as long as it may last and no ms longer. */
+const waits: ReadonlyArray<{
+  what: string;
+  for: "start" | "model" | "tool" | "compaction";
+  after: (ms: number) => Partial<Snapshot>;
+  limit: number;
+  remedy: "terminate" | "kill";
+}> = [
+  {
+    what: "a start",
+    for: "start",
+    after: (ms) => ({ state: "starting", since: now - ms }),
+    limit: minutes(1),
+    remedy: "kill",
+  },
+  {
+    what: "a turn that neither asks the model nor runs a tool",
+    for: "model",
+    after: (ms) => ({ waiting: "model", progressAt: now - ms }),
+    limit: minutes(2),
+    remedy: "terminate",
+  },
+  {
+    what: "a tool that has declared nothing",
+    for: "tool",
+    after: (ms) => ({ waiting: "tool", tools: [tool(ms)] }),
+    limit: minutes(15),
+    remedy: "terminate",
+  },
+  {
+    what: "a tool that has declared 20 minutes",
+    for: "tool",
+    after: (ms) => ({ waiting: "tool", tools: [tool(ms, minutes(20))] }),
+    limit: minutes(21),
+    remedy: "terminate",
+  },
+  {
+    what: "a tool that has declared 2 s",
+    for: "tool",
+    after: (ms) => ({ waiting: "tool", tools: [tool(ms, 2000)] }),
+    limit: minutes(1) + 2000,
+    remedy: "terminate",
+  },
+  {
+    what: "the slowest of several tools",
+    for: "tool",
+    after: (ms) => ({ waiting: "tool", tools: [tool(0), tool(ms), tool(minutes(20), minutes(60))] }),
+    limit: minutes(15),
+    remedy: "terminate",
+  },
+  {
+    what: "a compaction",
+    for: "compaction",
+    after: (ms) => ({ waiting: "compaction", progressAt: now - ms }),
+    limit: minutes(10),
+    remedy: "terminate",
+  },
+];
+
+describe("a process that waits", () => {
+  for (const { what, after, limit, remedy, for: reason } of waits) {
+    it(`for ${what} may do so for ${limit / 1000} s, and is sick then`, () => {
+      assert.deepEqual(judge(after(limit - 1)), { verdict: "waiting", for: reason });
+      const sick = judge(after(limit));
+      assert.deepEqual([sick.verdict, "remedy" in sick && sick.remedy], ["sick", remedy]);
     });
+  }
+
+  it("is not blamed for the model while the gateway has its request, however long that takes", () => {
+    for (const waiting of ["model", "compaction"] as const) {
+      const asking = judge({ waiting, asking: true, progressAt: 0 });
+      assert.deepEqual(asking, { verdict: "waiting", for: waiting });
+    }
   });
 
-  it("is sick when it does not answer, however long it was idle", () => {
-    const silent = { answered: false, failuresInARow: 0, idleSince: 0 };
-    assert.deepEqual(judge(silent, now, limits), { verdict: "sick", reason: "it does not answer" });
+  it("is not blamed for what runs beside that which it waits for", () => {
+    assert.equal(judge({ waiting: "tool", progressAt: 0, tools: [tool(1)] }).verdict, "waiting");
+    assert.equal(judge({ waiting: "model", progressAt: now, tools: [tool(minutes(60))] }).verdict, "waiting");
   });
 
-  it("is unused when it was idle for the limit, not a moment before, and never while it works", () => {
-    const idle = (ms: number) => judge({ ...well, idleSince: now - ms }, now, limits).verdict;
-    assert.equal(idle(limits.idleMs - 1), "healthy");
-    assert.equal(idle(limits.idleMs), "unused");
-    assert.equal(judge(well, Number.MAX_SAFE_INTEGER, limits).verdict, "healthy");
+  it("is healthy when its turn waits for nothing of its own", () => {
+    assert.deepEqual(judge({}), { verdict: "healthy" });
+  });
+});
+
+describe("a process that does not answer", () => {
+  const missed = (missed: number, worked = false) => ({ ping: { ...well, missed, worked } });
+  const hung = { verdict: "sick", reason: "it does not answer", remedy: "kill" };
+
+  it("is hung when it has missed two pings and did not use the processor meanwhile", () => {
+    assert.deepEqual(judge(missed(1)), { verdict: "healthy" });
+    assert.deepEqual(judge(missed(2)), hung);
+    assert.deepEqual(judge(missed(2, true)), { verdict: "healthy" });
   });
 
-  it("that is sick is not only closed as unused: its session goes on", () => {
-    const sick = { answered: true, failuresInARow: 3, idleSince: now - limits.idleMs };
-    assert.equal(judge(sick, now, limits).verdict, "sick");
+  it("is hung whatever it waits for, and when it was idle for long", () => {
+    assert.deepEqual(judge({ ...missed(2), waiting: "tool", tools: [tool(1)] }), hung);
+    assert.deepEqual(judge({ ...missed(2), waiting: "model", asking: true, progressAt: now }), hung);
+    assert.deepEqual(judge({ ...missed(2), state: "idle", idleSince: 0 }), hung);
+  });
+
+  it("is given 60 s from its start, and what it waits for counts meanwhile", () => {
+    const young = { ...missed(5), since: now - minutes(1) + 1 };
+    assert.deepEqual(judge(young), { verdict: "healthy" });
+    assert.deepEqual(judge({ ...young, state: "starting" }), { verdict: "waiting", for: "start" });
+    assert.deepEqual(judge({ ...young, since: now - minutes(1) }), hung);
+  });
+
+  it("is found within 30 s", () => {
+    assert.ok(2 * (limits.check + limits.ping) <= 30_000);
+  });
+
+  it("is sick at once when it was stopped by a signal, also while it starts and with a request under way", () => {
+    const stopped = { verdict: "sick", reason: "it is stopped (state T)", remedy: "kill" };
+    const ping = { missed: 1, worked: false, stopped: true };
+    for (const state of ["starting", "idle", "busy"] as const) {
+      assert.deepEqual(judge({ ping, state, since: now, asking: true }), stopped);
+    }
+  });
+});
+
+describe("an idle process", () => {
+  it("is unused when nothing was open in it for the limit, and not a moment before", () => {
+    const idle = (ms: number) => judge({ state: "idle", idleSince: now - ms }).verdict;
+    assert.equal(idle(0), "healthy");
+    assert.equal(idle(idleMs - 1), "healthy");
+    assert.equal(idle(idleMs), "unused");
+    assert.equal(judge({ state: "idle", idleSince: null }).verdict, "healthy");
+  });
+});
+
+describe("the diagnosis", () => {
+  const at = fc.nat(now);
+  const snapshots: fc.Arbitrary<Snapshot> = fc.record({
+    state: fc.constantFrom("starting", "idle", "busy"),
+    since: at,
+    idleSince: fc.option(at),
+    waiting: fc.constantFrom(null, "model", "tool", "compaction"),
+    progressAt: at,
+    asking: fc.boolean(),
+    tools: fc.array(fc.record({ since: at, timeoutMs: fc.option(fc.nat(minutes(60))) }), { maxLength: 3 }),
+    ping: fc.record({ missed: fc.nat(3), worked: fc.boolean(), stopped: fc.boolean() }),
+  });
+  const diagnosisOf = (snapshot: Snapshot, more: Partial<Snapshot> = {}) =>
+    diagnose({ ...snapshot, ...more }, now, { idleMs });
+
+  it("blames nobody for a turn in which something has just happened", () => {
+    fc.assert(
+      fc.property(snapshots, (snapshot) => {
+        const tools = snapshot.tools.map((tool) => ({ ...tool, since: now }));
+        const fresh = diagnosisOf(snapshot, { state: "busy", progressAt: now, tools, ping: well });
+        assert.notEqual(fresh.verdict, "sick");
+      }),
+    );
+  });
+
+  it("is not made better by chatter: an answer to a ping is no progress of the turn", () => {
+    fc.assert(
+      fc.property(snapshots, (snapshot) => {
+        const quiet = diagnosisOf(snapshot, { ping: { ...snapshot.ping, stopped: false } });
+        if (quiet.verdict !== "sick" || quiet.reason === "it does not answer") return;
+        assert.deepEqual(diagnosisOf(snapshot, { ping: well }), quiet);
+      }),
+    );
+  });
+
+  it("of a sick process does not pass with time", () => {
+    fc.assert(
+      fc.property(snapshots, fc.nat(minutes(600)), (snapshot, later) => {
+        if (diagnosisOf(snapshot).verdict !== "sick") return;
+        assert.equal(diagnose(snapshot, now + later, { idleMs }).verdict, "sick");
+      }),
+    );
+  });
+
+  it("closes as unused only what is idle, and never what is sick", () => {
+    fc.assert(
+      fc.property(snapshots, (snapshot) => {
+        const { verdict } = diagnosisOf(snapshot);
+        if (verdict === "unused") assert.equal(snapshot.state, "idle");
+        if (snapshot.ping.stopped) assert.equal(verdict, "sick");
+      }),
+    );
+  });
+
+  it("kills what cannot react, and asks the others to end", () => {
+    fc.assert(
+      fc.property(snapshots, (snapshot) => {
+        const diagnosis = diagnosisOf(snapshot);
+        if (diagnosis.verdict !== "sick") return;
+        const { stopped, missed, worked } = snapshot.ping;
+        const deaf = stopped || snapshot.state === "starting" || (missed >= 2 && !worked);
+        if (diagnosis.remedy === "kill") assert.ok(deaf);
+        else assert.ok(!stopped && snapshot.state !== "starting");
+      }),
+    );
   });
 });
 
 describe("the next start", () => {
-  it("is at once after no death, then slower each time, up to 4 s", () => {
-    assert.deepEqual([0, 1, 2, 3, 4, 5].map(restartDelayMs), [0, 250, 1000, 4000, 4000, 4000]);
+  it("is at once after no death, then slower each time, up to 30 s", () => {
+    assert.deepEqual([0, 1, 2, 3, 4, 5, 6].map(restartDelayMs), [0, 250, 1000, 4000, 16_000, 30_000, 30_000]);
   });
 
-  it("is never further away than 4 s, nor nearer than after one death less", () => {
+  it("is never further away than 30 s, nor nearer than after one death less", () => {
     fc.assert(
       fc.property(fc.nat(), (deaths) => {
-        assert.ok(restartDelayMs(deaths) <= 4000);
+        assert.ok(restartDelayMs(deaths) <= 30_000);
         assert.ok(restartDelayMs(deaths + 1) >= restartDelayMs(deaths));
       }),
     );
+  });
+});
+
+describe("quarantine", () => {
+  const died = (count: number, ago: number) => Array<number>(count).fill(now - ago);
+
+  it("is for a session whose processes died six times within ten minutes", () => {
+    assert.deepEqual(quarantine, { deaths: 6, windowMs: minutes(10), restMs: minutes(10) });
+    assert.equal(isQuarantined(died(6, minutes(10) - 1), now), true);
+    assert.equal(isQuarantined(died(5, 0), now), false);
+  });
+
+  it("does not count what died before that", () => {
+    assert.equal(isQuarantined([...died(100, minutes(10)), ...died(5, 0)], now), false);
   });
 });

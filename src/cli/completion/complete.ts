@@ -4,14 +4,15 @@ import { Command } from "commander";
 import type { ChatView } from "../../views.ts";
 import type { Client } from "../client.ts";
 import { connect, globalOptions } from "../connect.ts";
+import type { DeliveryList } from "../replies.ts";
 import { replacement, split } from "./bash-words.ts";
 import type { Shell } from "./scripts.ts";
 import { type Candidate, type Wanted, wanted } from "./wanted.ts";
 
 /** ms that the daemon has: at a Tab somebody waits. One that does not run is known at once. */
 const patienceMs = 3000;
-/** The most recently active ones: no more come in one answer of the API. */
-const mostChats = 1000;
+/** No more come in one answer of the API: of chats the most recently active ones, of replies the oldest. */
+const most = 1000;
 
 /**
  * `words`: from zsh and fish the words up to the cursor, without the program's name; from bash the line up to the
@@ -50,6 +51,8 @@ async function candidates(words: readonly string[], want: Wanted): Promise<Candi
       return (await chats(words).catch(() => [])).filter(
         ({ value }) => want.mayBeginWithDash || !value.startsWith("-"),
       );
+    case "replies":
+      return await replies(words).catch(() => []);
     case "files":
     case "folders":
     case "nothing":
@@ -71,8 +74,16 @@ function clientFor(words: readonly string[]): Client {
 }
 
 async function chats(words: readonly string[]): Promise<Candidate[]> {
-  const client = clientFor(words);
-  const signal = AbortSignal.timeout(patienceMs);
-  const { chats } = await client.get<{ chats: ChatView[] }>(`/v1/chats?limit=${mostChats}`, signal);
+  const { chats } = await asked<{ chats: ChatView[] }>(words, `/v1/chats?limit=${most}`);
   return chats.map(({ chatId, contact }) => ({ value: chatId, about: contact.name ?? "" }));
+}
+
+/** Those that can be sent again. */
+async function replies(words: readonly string[]): Promise<Candidate[]> {
+  const { deliveries } = await asked<DeliveryList>(words, `/v1/replies/failed?limit=${most}`);
+  return deliveries.map(({ id, chatId, status }) => ({ value: id, about: `${status}, to ${chatId}` }));
+}
+
+async function asked<T>(words: readonly string[], path: string): Promise<T> {
+  return await clientFor(words).get<T>(path, AbortSignal.timeout(patienceMs));
 }

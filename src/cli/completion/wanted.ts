@@ -8,11 +8,12 @@ export interface Candidate {
   about: string;
 }
 
-/** Chats are the daemon's to say, files and folders the shell's. */
+/** Chats and failed replies are the daemon's to say, files and folders the shell's. */
 export type Wanted =
   | { kind: "words"; words: Candidate[] }
   /** `mayBeginWithDash`: behind `--`; elsewhere such a chat id would be taken for an option. */
   | { kind: "chats"; mayBeginWithDash: boolean }
+  | { kind: "replies" }
   | { kind: "files" }
   | { kind: "folders" }
   | { kind: "nothing" };
@@ -54,6 +55,7 @@ export function wanted(root: Command, before: readonly string[], current: string
 function operandOf(root: Command, argument: Argument | undefined, mayBeginWithDash: boolean): Wanted {
   if (argument?.argChoices) return { kind: "words", words: argument.argChoices.map(bare) };
   if (argument?.name() === "chat") return { kind: "chats", mayBeginWithDash };
+  if (argument?.name() === "reply") return { kind: "replies" };
   if (argument?.name() === "file") return { kind: "files" };
   // That of `help`.
   if (argument?.name() === "command") return { kind: "words", words: commandsOf(root) };
