@@ -99,6 +99,20 @@ describe("who follows the feed", { timeout: 20_000 }, () => {
     feed.close();
   });
 
+  it("gets all that has happened, however much, and no more when nothing is to be followed", async () => {
+    const feed = new Feed(ledger);
+    const many = `${chat}:many`;
+    const texts = Array.from({ length: 300 }, (_, at) => String(at));
+    await Promise.all(texts.map((text) => accepted(ledger, many, text)));
+    const past: string[] = [];
+    for await (const event of feed.follow({ chatId: many, follow: false })) past.push(told(event));
+    assert.deepEqual(
+      past.filter((each) => each.startsWith("message")),
+      texts.map((text) => `message ${text} queued`),
+    );
+    feed.close();
+  });
+
   it("gets a chat's events and pieces only, or everybody's", async () => {
     const feed = new Feed(ledger);
     const other = `${chat}:other`;
@@ -298,6 +312,8 @@ describe("what callers see", () => {
       text: "an answer",
       answers: [id],
       status: "sent",
+      attempts: 0,
+      error: null,
     });
   });
 
@@ -335,8 +351,10 @@ describe("what callers see", () => {
     assert.match(reply.createdAt, time);
     assert.deepEqual(Object.keys(reply).sort(), [
       "answers",
+      "attempts",
       "chatId",
       "createdAt",
+      "error",
       "id",
       "kind",
       "seq",
@@ -355,7 +373,15 @@ describe("what callers see", () => {
     for (const type of ["message", "turn", "reply"] as const) assert.ok(types.includes(type), type);
     for (const event of events) assert.match(event.type === "text" ? "" : event.at, time);
     const reply = events.find((event) => event.type === "reply") ?? assert.fail();
-    assert.deepEqual(Object.keys(reply.reply).sort(), ["answers", "id", "kind", "status", "text"]);
+    assert.deepEqual(Object.keys(reply.reply).sort(), [
+      "answers",
+      "attempts",
+      "error",
+      "id",
+      "kind",
+      "status",
+      "text",
+    ]);
     assert.ok(!JSON.stringify(events).includes(route.secret));
   });
 

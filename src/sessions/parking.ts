@@ -10,12 +10,12 @@ import type { Gateway, Hold, Trouble } from "../gateway/index.ts";
 const spreadMs = { limit: 2000, authentication: 30_000, billing: 30_000 };
 
 export class Parking {
-  readonly #gateway: Gateway;
+  readonly #gateway: Pick<Gateway, "onTrouble">;
   readonly #clock: Clock;
   #hold: Hold | null = null;
   #wake = new AbortController();
 
-  constructor(gateway: Gateway, clock: Clock) {
+  constructor(gateway: Pick<Gateway, "onTrouble">, clock: Clock) {
     this.#gateway = gateway;
     this.#clock = clock;
   }

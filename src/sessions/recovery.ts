@@ -8,8 +8,8 @@
  * - An interrupted turn is never continued, and one that ended in an error has failed.
  *
  * Of a message that stands in several turns, because all but the last are left out of the conversation, the last counts.
- * Whoever shared a turn shares its fate. Each message gets three tries; a continuation that achieved something is none
- * of them, so that long work survives more than three deaths, and there is an end to those, too.
+ * Whoever shared a turn shares its fate, as long as they have tries left. Each message gets three; a continuation that
+ * achieved something is none of them, so that long work survives more than three deaths, and there is an end to those, too.
  */
 
 import type { TranscriptTurn } from "../claude/index.ts";
@@ -103,13 +103,12 @@ function decideOpen(
     decision.ended.push(stopped(messageId));
   }
   const wanted = members.filter(({ stopRequested }) => !stopRequested);
-  const mayGoOn = isLast && wanted.every(({ tries }) => hasTriesLeft(tries, turn.progress));
-  if (!mayGoOn) {
-    decision.ended.push(...wanted.map(({ messageId }) => failed(messageId, interrupted)));
-  } else if (wanted.length > 0) {
-    const { text, progress } = turn;
-    decision.continued = { messageIds: wanted.map(({ messageId }) => messageId), text, progress };
-  }
+  const goOn = wanted.filter(({ tries }) => isLast && hasTriesLeft(tries, turn.progress));
+  const giveUp = wanted.filter((member) => !goOn.includes(member));
+  decision.ended.push(...giveUp.map(({ messageId }) => failed(messageId, interrupted)));
+  if (goOn.length === 0) return;
+  const { text, progress } = turn;
+  decision.continued = { messageIds: goOn.map(({ messageId }) => messageId), text, progress };
 }
 
 function decideUnseen(decision: Decision, { messageId, tries, taken, stopRequested }: Unfinished): void {

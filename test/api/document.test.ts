@@ -13,15 +13,26 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
 import { createApi, startingApi } from "../../src/api/api.ts";
+import type { Channel } from "../../src/channels/index.ts";
 import { parseConfig } from "../../src/config.ts";
 import { type ErrorCode, SwitchboardError } from "../../src/errors.ts";
 import { silent } from "../../src/log.ts";
 import { open, type Switchboard } from "../../src/switchboard.ts";
+import { eventually } from "../support/eventually.ts";
 
 const token = "a-token-of-the-tests";
 const folder = mkdtempSync(join(tmpdir(), "switchboard-api-"));
 const config = parseConfig("processes.max = 1\nlimits.text_bytes = 1024", "test");
-const switchboard = await open({ home: join(folder, "home"), config });
+/** A messenger that takes nothing. */
+const broken: Channel = {
+  name: "broken",
+  afterCrash: "hold",
+  stopWords: ["stop"],
+  start: async () => {},
+  send: async () => ({ kind: "refused", reason: "it takes nothing", retry: false }),
+  stop: async () => {},
+};
+const switchboard = await open({ home: join(folder, "home"), config, channels: [broken] });
 after(async () => {
   await switchboard.close({ hurry: AbortSignal.abort() });
   rmSync(folder, { recursive: true });
@@ -149,6 +160,16 @@ const badChat = "/v1/chats/%00";
 const asForm = { "content-type": "text/plain" };
 let known = "";
 
+/** The id of a reply that its channel has not taken. */
+async function undelivered(): Promise<string> {
+  const body = message({ channel: "broken", contact: { tier: "family", queueMode: "collect" } });
+  const { reply } = await jsonOf(await answerOf(own, post(chat("cut-off", "/messages?wait=60"), body)));
+  return await eventually("the reply has failed", async () => {
+    const { deliveries } = await jsonOf(await answerOf(own, get("/v1/replies/failed?limit=1000")));
+    return deliveries.find(({ id }: { id: string }) => id === reply.id)?.id;
+  });
+}
+
 /** By operation and by what is to come: the status of a success, or the code of an error. Made when it is its turn. */
 const drivers: Record<string, Record<string, () => Call | Promise<Call>>> = {
   "get /healthz": { 200: () => get("/healthz") },
@@ -208,8 +229,19 @@ const drivers: Record<string, Record<string, () => Call | Promise<Call>>> = {
     invalid_chat_id: () => get(`${badChat}/events`),
   },
   "get /v1/events": {
-    200: () => get("/v1/events?after=0&text=false"),
+    200: () => get("/v1/events?text=false&follow=false"),
     invalid_request: () => get("/v1/events?text=maybe"),
+  },
+  "get /v1/replies/failed": {
+    200: async () => {
+      await undelivered();
+      return get("/v1/replies/failed?limit=1");
+    },
+    invalid_request: () => get("/v1/replies/failed?limit=0"),
+  },
+  "post /v1/replies/{id}/retry": {
+    200: async () => post(`/v1/replies/${await undelivered()}/retry`),
+    not_found: () => post(`/v1/replies/${randomUUID()}/retry`),
   },
   "get /v1/registry": { 200: () => get("/v1/registry") },
   "post /v1/registry": {
@@ -226,7 +258,7 @@ const drivers: Record<string, Record<string, () => Call | Promise<Call>>> = {
     unsupported_media_type: () => ({ ...post("/v1/registry", {}), headers: asForm }),
   },
   ...Object.fromEntries(
-    ["stop", "close", "restart", "reset", "undo-reset"].map((action) => [
+    ["stop", "close", "restart", "reset", "undo-reset", "wake"].map((action) => [
       `post /v1/chats/{chatId}/${action}`,
       {
         200: async () => {

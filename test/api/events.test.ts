@@ -91,6 +91,18 @@ describe("events over HTTP", () => {
     stream.leave();
   });
 
+  it("tells what has happened and ends when it is not to be followed", async () => {
+    for (const text of ["1", "2", "3"]) switchboard.append(notice(text));
+    switchboard.append(notice("of another", "bob"));
+    const all = await follow("/v1/chats/alice/events?follow=false");
+    await all.ended;
+    assert.deepEqual(texts(all), ["1", "2", "3"]);
+    const rest = await follow("/v1/events?follow=false&after=2");
+    await rest.ended;
+    assert.deepEqual(texts(rest), ["3", "of another"]);
+    await until(() => switchboard.following === 0);
+  });
+
   it("goes on after the last event that a client has seen, without gap or double", async () => {
     for (const text of ["1", "2", "3", "4"]) switchboard.append(notice(text));
     const byHeader = await follow("/v1/events", { "last-event-id": "2" });

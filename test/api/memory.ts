@@ -200,7 +200,8 @@ export class MemorySwitchboard implements Switchboard {
   undoReset = (chatId: string) => this.#did(chatId, "undone");
 
   async *events({
-    after = this.#log.length,
+    follow = true,
+    after = follow ? this.#log.length : 0,
     chatId,
     text = true,
     signal,
@@ -219,6 +220,7 @@ export class MemorySwitchboard implements Switchboard {
     try {
       while (signal?.aborted !== true && this.host.state !== "closed") {
         const event = this.#log[position] ?? pieces.shift();
+        if (event === undefined && !follow) return;
         if (event === undefined) {
           await new Promise<void>((resolve) => {
             wake = resolve;

@@ -6,7 +6,13 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import fc from "fast-check";
 import type { Space } from "../../src/claude/claude.ts";
 import { spaceOf } from "../../src/claude/space.ts";
-import { findTranscript, savedCost, takenUuids } from "../../src/claude/transcript.ts";
+import {
+  findTranscript,
+  holdsConversation,
+  lastTurn,
+  readTurns,
+  savedCost,
+} from "../../src/claude/transcript.ts";
 
 let home: string;
 let space: Space;
@@ -41,9 +47,9 @@ const queued = { type: "queue-operation", operation: "enqueue", content: "only q
 const cost = (usd: number) => ({ type: "cost-state", totalCostUSD: usd });
 const linesOf = (entries: readonly object[]) => entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
 
-async function taken(content: string | Buffer): Promise<string[]> {
+async function membersIn(content: string | Buffer): Promise<string[]> {
   await writeFile(file, content);
-  return [...(await takenUuids(file))].sort();
+  return (await readTurns(file)).flatMap(({ members }) => members).sort();
 }
 
 async function costOf(content: string): Promise<number> {
@@ -51,7 +57,7 @@ async function costOf(content: string): Promise<number> {
   return await savedCost(file);
 }
 
-describe("the messages that a transcript shows as taken in", () => {
+describe("the messages in the turns of a transcript", () => {
   it("are those that began a turn, were merged into it, or joined it", async () => {
     const entries = [
       user("began"),
@@ -61,7 +67,7 @@ describe("the messages that a transcript shows as taken in", () => {
       user("last of three", { mergedSendUuids: ["first of three", "second of three"] }),
       cost(0.1),
     ];
-    assert.deepEqual(await taken(linesOf(entries)), [
+    assert.deepEqual(await membersIn(linesOf(entries)), [
       "began",
       "first of three",
       "joined",
@@ -73,17 +79,17 @@ describe("the messages that a transcript shows as taken in", () => {
   it("are not those of other attachments, or that somebody only wrote about", async () => {
     const quoted = user("real", { message: { role: "user", content: linesOf([user("quoted")]) } });
     const attachment = { type: "attachment", attachment: { type: "file", source_uuid: "file" } };
-    assert.deepEqual(await taken(linesOf([quoted, attachment])), ["real"]);
+    assert.deepEqual(await membersIn(linesOf([quoted, attachment])), ["real"]);
   });
 
   it("are none in an empty file", async () => {
-    assert.deepEqual(await taken(""), []);
+    assert.deepEqual(await membersIn(""), []);
   });
 
   it("are read around lines that are no entries", async () => {
     const garbage = ["", "{", "null", "7", "[]", '"text"', '{"type":7}', "\0\0\0\0", "\ufffd"].join("\n");
     assert.deepEqual(
-      await taken(`${garbage}\n${linesOf([user("a")])}${garbage}\n${linesOf([joined("b")])}`),
+      await membersIn(`${garbage}\n${linesOf([user("a")])}${garbage}\n${linesOf([joined("b")])}`),
       ["a", "b"],
     );
   });
@@ -94,7 +100,7 @@ describe("the messages that a transcript shows as taken in", () => {
       user("b", { attachment: null, totalCostUSD: "0.10" }),
       user("c", { attachment: { source_uuid: 7 } }),
     ];
-    assert.deepEqual(await taken(linesOf(changed)), ["a", "b", "c"]);
+    assert.deepEqual(await membersIn(linesOf(changed)), ["a", "b", "c"]);
   });
 
   it("are those of the whole lines, wherever a kill has cut the file", async () => {
@@ -106,7 +112,7 @@ describe("the messages that a transcript shows as taken in", () => {
         // A line is whole with its last brace; the line feed behind it adds nothing.
         const lines = ends.filter((end) => end - 1 <= cut).length;
         assert.deepEqual(
-          await taken(whole.subarray(0, cut)),
+          await membersIn(whole.subarray(0, cut)),
           [[], ["a"], ["a", "b"], ["a", "b", "c", "d"]][lines],
         );
       }),
@@ -114,7 +120,7 @@ describe("the messages that a transcript shows as taken in", () => {
   });
 
   it("cannot be read from a file that is not there", async () => {
-    await assert.rejects(takenUuids(join(home, "none.jsonl")), { code: "ENOENT" });
+    await assert.rejects(readTurns(join(home, "none.jsonl")), { code: "ENOENT" });
   });
 });
 
@@ -141,6 +147,81 @@ describe("the saved cost", () => {
   it("is found before a large turn that was cut: else all of the session would be charged again", async () => {
     const large = user("a", { message: { role: "user", content: "ü".repeat(300_000) } });
     assert.equal(await costOf(linesOf([cost(0.1), large])), 0.1);
+  });
+});
+
+describe("the last turn", () => {
+  const said = (uuid: string, text: string, parentUuid: string) => ({
+    type: "assistant",
+    uuid,
+    parentUuid,
+    message: { stop_reason: "end_turn", content: [{ type: "text", text }] },
+  });
+  const failure = (uuid: string, parentUuid: string) => ({
+    ...said(uuid, "API Error: 400 bad", parentUuid),
+    isApiErrorMessage: true,
+    error: "invalid_request",
+  });
+  const large = "ü".repeat(100_000);
+
+  async function last(...entries: object[]) {
+    await writeFile(file, linesOf(entries));
+    return await lastTurn(file);
+  }
+
+  it("is the one that ended, or did not, at the end of the file", async () => {
+    const turn = await last(user("a"), said("b", "Hello", "a"), user("c", { parentUuid: "b" }));
+    assert.deepEqual([turn?.members, turn?.end.kind, turn?.before], [["c"], "open", "b"]);
+  });
+
+  it("is none in a file without any", async () => {
+    assert.equal(await last(), null);
+    assert.equal(await last(cost(1)), null);
+  });
+
+  it("is found whole, however long it is and whatever lies before it", async () => {
+    const first = said("b", large, "a");
+    const turn = await last(user("a"), first, user("c", { parentUuid: "b" }), said("d", large, "c"));
+    assert.deepEqual([turn?.members, turn?.text.length, turn?.end.kind], [["c"], large.length, "answered"]);
+  });
+
+  it("that failed tells the answer before it, however far that lies above", async () => {
+    const between = { type: "attachment", attachment: { type: "file", content: large } };
+    const turn = await last(
+      user("a"),
+      said("b", "Hello", "a"),
+      ...Array(5).fill(between),
+      user("c", { parentUuid: "b" }),
+      failure("d", "c"),
+    );
+    assert.deepEqual([turn?.end.kind, turn?.before], ["failed", "b"]);
+    const only = await last(...Array(5).fill(between), user("c", { parentUuid: null }), failure("d", "c"));
+    assert.deepEqual([only?.end.kind, only?.before], ["failed", null]);
+  });
+});
+
+describe("a transcript that could be resumed", () => {
+  const holds = async (content: string) => {
+    await writeFile(file, content);
+    return await holdsConversation(file);
+  };
+
+  it("holds something that was said", async () => {
+    assert.equal(await holds(linesOf([cost(1), user("a")])), true);
+    assert.equal(await holds(`{"type":"user"\n\0\0\n${linesOf([assistant("b")])}`), true);
+  });
+
+  it("is no empty file, no garbage, nothing but bookkeeping, and nothing that only subagents said", async () => {
+    const { uuid: _, ...nobody } = user("a");
+    const sidechain = user("a", { isSidechain: true });
+    for (const content of ["", "\0".repeat(4096), '{"type":"user","uu', linesOf([cost(1), queued])]) {
+      assert.equal(await holds(content), false);
+    }
+    assert.equal(await holds(linesOf([nobody, sidechain])), false);
+  });
+
+  it("is none that only looks like one to us: the CLI wants the type as it writes it", async () => {
+    assert.equal(await holds('{"type": "user", "uuid": "a"}\n'), false);
   });
 });
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import type { Session } from "../../src/ledger/index.ts";
 import { silent } from "../../src/log.ts";
-import { type Folders, prepareGround, takenIn } from "../../src/sessions/ground.ts";
+import { copyOf, type Folders, prepareGround, putAside, turnsOf } from "../../src/sessions/ground.ts";
 
 const record: Session = {
   id: "0b7c2f1e-4f0a-4d53-9d53-0d7f0a3d7f11",
@@ -21,45 +21,121 @@ describe("the ground of a session's process", () => {
   let folders: Folders;
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), "switchboard-ground-"));
-    folders = { spaces: join(home, "spaces"), links: join(home, "chats") };
+    folders = {
+      spaces: join(home, "spaces"),
+      links: join(home, "chats"),
+      transcripts: join(home, "transcripts"),
+      running: join(home, "running"),
+    };
   });
   afterEach(async () => {
     await rm(home, { recursive: true });
   });
 
-  async function transcriptOf(sdkSessionId: string): Promise<string> {
+  const user = (uuid: string, parentUuid: string | null) => ({
+    type: "user",
+    uuid,
+    parentUuid,
+    message: { content: "Hello" },
+  });
+  const assistant = (uuid: string, parentUuid: string, text: string, more: object = {}) => ({
+    type: "assistant",
+    uuid,
+    parentUuid,
+    message: { stop_reason: "end_turn", content: [{ type: "text", text }] },
+    ...more,
+  });
+  const refusal = { isApiErrorMessage: true, error: "invalid_request" };
+  const failed = (uuid: string, parentUuid: string) =>
+    assistant(uuid, parentUuid, "API Error: 400 bad", refusal);
+  const turn = [user("taken", null), assistant("answer", "taken", "Hi"), { type: "x", totalCostUSD: 0.5 }];
+
+  async function transcriptOf(sdkSessionId: string, lines: readonly object[] = turn): Promise<string> {
     const project = join(folders.spaces, record.id, "claude", "projects", "-work");
     await mkdir(project, { recursive: true });
     const file = join(project, `${sdkSessionId}.jsonl`);
-    const lines = [
-      { type: "user", uuid: "taken" },
-      { type: "cost-state", totalCostUSD: 0.5 },
-    ];
     await writeFile(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     return file;
   }
+  const membersOf = async (of: Session) => (await turnsOf(of, folders)).flatMap(({ members }) => members);
+  const prepare = (of: Session) => prepareGround(of, "john", folders, silent);
+  const proven = { ...record, sdkSessionId: "proven" };
 
   it("is folders, a link for people, and the session's own id when nothing was said yet", async () => {
-    const { space, ...rest } = await prepareGround(record, "john", folders, silent);
+    const { space, ...rest } = await prepare(record);
     assert.ok((await stat(space.work)).isDirectory());
     assert.equal((await stat(join(folders.links, "john"))).ino, (await stat(space.work)).ino);
-    assert.deepEqual(rest, { sdkSessionId: record.id, transcript: null, costSoFarUsd: 0 });
-    assert.deepEqual(await takenIn(record, folders), new Set());
+    const nothing = { transcript: null, at: null, costSoFarUsd: 0, did: "nothing", lost: false };
+    assert.deepEqual(rest, { sdkSessionId: record.id, ...nothing });
+    assert.deepEqual(await turnsOf(record, folders), []);
   });
 
   it("is the transcript of the proven id", async () => {
-    const proven = { ...record, sdkSessionId: "proven" };
     await transcriptOf(record.id);
-    assert.equal((await prepareGround(proven, "john", folders, silent)).transcript, null);
+    assert.equal((await prepare(proven)).transcript, null);
     const transcript = await transcriptOf("proven");
-    const { space, ...rest } = await prepareGround(proven, "john", folders, silent);
-    assert.deepEqual(rest, { sdkSessionId: "proven", transcript, costSoFarUsd: 0.5 });
-    assert.deepEqual(await takenIn(proven, folders), new Set(["taken"]));
+    const { space, ...rest } = await prepare(proven);
+    const there = { transcript, at: null, costSoFarUsd: 0.5, did: "nothing", lost: false };
+    assert.deepEqual(rest, { sdkSessionId: "proven", ...there });
+    assert.deepEqual(await membersOf(proven), ["taken"]);
   });
 
   it("is the transcript that a crash left before any id was proven", async () => {
     const transcript = await transcriptOf(record.id);
-    assert.equal((await prepareGround(record, "john", folders, silent)).transcript, transcript);
-    assert.deepEqual(await takenIn(record, folders), new Set(["taken"]));
+    assert.equal((await prepare(record)).transcript, transcript);
+    assert.deepEqual(await membersOf(record), ["taken"]);
+  });
+
+  it("is the copy of a transcript that is gone, and its turns are read from there", async () => {
+    const transcript = await transcriptOf("proven");
+    await copyOf(proven, folders);
+    await rm(folders.spaces, { recursive: true });
+    assert.deepEqual(await membersOf(proven), ["taken"]);
+    await rm(folders.spaces, { recursive: true });
+    const { did, lost, ...rest } = await prepare(proven);
+    assert.deepEqual([did, lost, rest.transcript, rest.costSoFarUsd], ["restored", false, transcript, 0.5]);
+  });
+
+  it("is lost when there was a conversation and neither transcript nor copy is left of it", async () => {
+    assert.equal((await prepare(proven)).lost, true);
+    assert.equal((await prepare(record)).lost, false);
+    await transcriptOf("proven");
+    await putAside(proven, folders);
+    assert.equal((await prepare(proven)).lost, true);
+  });
+
+  it("tells that a last line was cut, and goes on without it", async () => {
+    const transcript = await transcriptOf("proven");
+    await appendFile(transcript, '{"type":"assis');
+    assert.equal((await prepare(proven)).did, "cut");
+    assert.equal((await prepare(proven)).did, "nothing");
+  });
+
+  it("leaves out what only failed, so that it is not sent with every message to come", async () => {
+    const refused = [...turn, user("poison", "answer"), failed("error", "poison")];
+    await transcriptOf("proven", refused);
+    const { at, transcript } = await prepare(proven);
+    assert.equal(at, "answer");
+    assert.ok(transcript);
+    // Twice in a row: the second stands on the branch that the first was left out of.
+    await transcriptOf("proven", [...refused, user("poison", "answer"), failed("error-2", "poison")]);
+    assert.equal((await prepare(proven)).at, "answer");
+  });
+
+  it("goes on behind what failed when that had achieved something: it may have changed the world", async () => {
+    const call = { stop_reason: "tool_use", content: [{ type: "tool_use", id: "t", name: "Bash" }] };
+    const worked = assistant("call", "asked", "", { message: call });
+    const result = { ...user("result", "call"), message: { content: [{ type: "tool_result" }] } };
+    await transcriptOf("proven", [...turn, user("asked", "answer"), worked, result, failed("e", "result")]);
+    assert.equal((await prepare(proven)).at, null);
+  });
+
+  it("is a new conversation under the same id when nothing was ever said but what failed", async () => {
+    const file = await transcriptOf("proven", [user("poison", null), failed("error", "poison")]);
+    await copyOf(proven, folders);
+    const { transcript, lost, sdkSessionId } = await prepare(proven);
+    assert.deepEqual([transcript, lost, sdkSessionId], [null, false, "proven"]);
+    await assert.rejects(stat(file), { code: "ENOENT" });
+    assert.deepEqual(await turnsOf(proven, folders), []);
   });
 });

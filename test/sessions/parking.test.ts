@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setImmediate as settle } from "node:timers/promises";
+import type { Hold, Trouble } from "../../src/gateway/index.ts";
+import { isHeld, Parking } from "../../src/sessions/parking.ts";
+import { ManualClock } from "./manual-clock.ts";
+
+const hour = 3_600_000;
+/** ms over which those that wake together are spread. */
+const spread = { limit: 2000, authentication: 30_000, billing: 30_000 };
+
+/** A session's parking place, beside a line to the model's API whose troubles the test tells. */
+function place() {
+  const clock = new ManualClock();
+  /** ms by which the wall clock has jumped. */
+  let jump = 0;
+  const listeners = new Set<(trouble: Trouble | null) => void>();
+  const gateway = {
+    onTrouble(listener: (trouble: Trouble | null) => void) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+  const wall = {
+    now: () => clock.now() + jump,
+    monotonic: () => clock.monotonic(),
+    after: (ms: number, fn: () => void) => clock.after(ms, fn),
+    every: (ms: number, fn: () => void) => clock.every(ms, fn),
+  };
+  const parking = new Parking(gateway, wall);
+  return {
+    clock,
+    listeners,
+    parking,
+    hold: (kind: Hold["kind"], until: number): Hold => ({ kind, since: 0, until, message: "closed" }),
+    tell: (trouble: Trouble | null) => {
+      for (const listener of listeners) listener(trouble);
+    },
+    jump: (ms: number) => {
+      jump += ms;
+    },
+    /** Lets time pass, in steps that nobody's timer is longer than. */
+    async pass(ms: number) {
+      for (let left = ms; left > 0; left -= 10_000) {
+        clock.advance(Math.min(left, 10_000));
+        await settle();
+      }
+    },
+    /** Parks, and tells whether that is over. */
+    park(hold: Hold) {
+      let over = false;
+      void parking.until(hold).then(() => {
+        over = true;
+      });
+      return () => over;
+    },
+  };
+}
+
+describe("a parked session", () => {
+  for (const kind of ["limit", "authentication", "billing"] as const) {
+    it(`wakes when the time has come, a little spread, and not before (${kind})`, async () => {
+      const { parking, hold, park, pass, clock, listeners } = place();
+      const over = park(hold(kind, hour));
+      assert.equal(parking.hold?.until, hour);
+      await pass(hour - 1);
+      assert.equal(over(), false);
+      await pass(1 + spread[kind]);
+      assert.equal(over(), true);
+      assert.deepEqual([parking.hold, clock.timers, listeners.size], [null, 0, 0]);
+    });
+  }
+
+  it("does not wait for a time that has passed", async () => {
+    const { hold, park, clock } = place();
+    clock.advance(hour);
+    const over = park(hold("limit", hour - spread.limit));
+    await settle();
+    assert.equal(over(), true);
+  });
+
+  it("wakes when the trouble is over, or is of a kind that holds nobody", async () => {
+    const passing: Trouble = { kind: "transient", since: 0, until: 2 * hour, message: "busy" };
+    for (const trouble of [null, passing]) {
+      const { hold, park, tell, clock, listeners } = place();
+      const over = park(hold("billing", hour));
+      tell(hold("billing", 2 * hour));
+      await settle();
+      assert.equal(over(), false);
+      tell(trouble);
+      await settle();
+      assert.deepEqual([over(), clock.timers, listeners.size], [true, 0, 0]);
+    }
+  });
+
+  it("wakes when somebody says that it is worth another look", async () => {
+    const { hold, park, parking } = place();
+    const over = park(hold("authentication", hour));
+    parking.lookAgain();
+    await settle();
+    assert.equal(over(), true);
+  });
+
+  it("can be parked again", async () => {
+    const { hold, park, parking, pass } = place();
+    parking.lookAgain();
+    const first = park(hold("limit", hour));
+    parking.lookAgain();
+    await settle();
+    const second = park(hold("limit", hour));
+    await pass(hour - 1);
+    assert.deepEqual([first(), second()], [true, false]);
+    await pass(1 + spread.limit);
+    assert.equal(second(), true);
+  });
+
+  it("goes by the wall clock, whichever way that jumps", async () => {
+    const ahead = place();
+    const over = ahead.park(ahead.hold("limit", 10 * hour));
+    ahead.jump(10 * hour);
+    await ahead.pass(30_000);
+    assert.equal(over(), true);
+
+    const back = place();
+    const late = back.park(back.hold("limit", hour));
+    back.jump(-hour);
+    await back.pass(2 * hour - 1);
+    assert.equal(late(), false);
+    await back.pass(1 + spread.limit);
+    assert.equal(late(), true);
+  });
+});
+
+describe("the line to the model's API", () => {
+  it("is closed by a limit, and by what an operator has to put right, until the time that it names", () => {
+    const { hold } = place();
+    for (const kind of ["limit", "authentication", "billing"] as const) {
+      assert.equal(isHeld(hold(kind, 100), 99), true);
+      assert.equal(isHeld(hold(kind, 100), 100), false);
+    }
+  });
+
+  it("is not closed by trouble that passes, nor by none", () => {
+    assert.equal(isHeld({ kind: "transient", since: 0, until: 100, message: "" }, 0), false);
+    assert.equal(isHeld(null, 0), false);
+  });
+});
