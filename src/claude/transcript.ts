@@ -37,7 +37,7 @@ export async function lastTurn(file: string): Promise<TranscriptTurn | null> {
     const turn = turnsIn(entries).at(-1);
     if (turn === undefined) return whole ? null : undefined;
     // The answer before it may stand further up.
-    return turn.before === null && turn.end.kind === "failed" && !whole ? undefined : turn;
+    return turn.before === null && turn.end.kind !== "answered" && !whole ? undefined : turn;
   });
 }
 

@@ -4,10 +4,10 @@
  */
 
 /**
- * @import { ActionView, ChatView, HistoryEntry, HostView, MessageView } from "../views.ts"
+ * @import { ActionView, ChatView, Contact, DeliveryView, HistoryEntry, HostView, MessageView } from "../views.ts"
  *
- * @typedef {{ name?: string | null, tier?: string, group?: boolean }} ContactPatch
- * @typedef {"stop" | "close" | "restart" | "reset" | "undo-reset"} Action
+ * @typedef {Partial<Contact>} ContactPatch
+ * @typedef {"stop" | "close" | "restart" | "reset" | "undo-reset" | "wake"} Action
  */
 
 /** The daemon's error, in its own words. */
@@ -111,6 +111,22 @@ export class Api {
    */
   async send(chatId, message) {
     return await this.#json("POST", `${chatPath(chatId)}/messages`, message);
+  }
+
+  /**
+   * The oldest of the replies that were not delivered, or of which nobody knows.
+   * @returns {Promise<{ deliveries: DeliveryView[] }>}
+   */
+  async failedReplies() {
+    return await this.#json("GET", "/v1/replies/failed?limit=20");
+  }
+
+  /**
+   * @param {string} replyId
+   * @returns {Promise<DeliveryView>}
+   */
+  async retryReply(replyId) {
+    return await this.#json("POST", `/v1/replies/${encodeURIComponent(replyId)}/retry`);
   }
 
   /**

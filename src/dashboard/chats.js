@@ -1,5 +1,6 @@
 /**
- * The list of chats, kept as it is: what happens anywhere makes the chats that it happened to be read again.
+ * The list of chats, kept as it is: what happens anywhere makes the chats that it happened to be read again. What ails
+ * the model's API is told by no event, so the daemon is asked about itself now and then besides.
  *
  * One request is under way at a time, with a pause behind each round. When many chats have changed at once, the pages
  * that are shown are read again instead, so that a thousand busy chats cost as much as the list is long.
@@ -11,7 +12,7 @@ import { follow } from "./follow.js";
 import { pause } from "./pause.js";
 
 /**
- * @import { ChatView, HostView } from "../views.ts"
+ * @import { ChatView, DeliveryView, HostView } from "../views.ts"
  * @import { Api } from "./api.js"
  *
  * @typedef {object} Watcher
@@ -23,6 +24,8 @@ import { pause } from "./pause.js";
 const everyMs = 250;
 /** ms. */
 const passingEveryMs = 1000;
+/** ms. */
+const hostEveryMs = 5000;
 /** More changed chats than these in one round, and the pages are read instead. */
 const single = 8;
 
@@ -31,6 +34,8 @@ export class Chats {
   list = emptyList;
   /** @type {HostView | null} */
   host = null;
+  /** @type {readonly DeliveryView[]} replies that were not delivered, the oldest of them */
+  failed = [];
   /** Whether the list has been read once. */
   loaded = false;
   connected = true;
@@ -66,6 +71,7 @@ export class Chats {
       lost: () => this.#connect(false),
       refused: (refusal) => this.#watcher.refused(refusal),
     });
+    void this.#watchHost();
   }
 
   end() {
@@ -119,7 +125,7 @@ export class Chats {
         this.#allStale = false;
         if (all) await this.#readPages();
         else for (const chatId of chatIds) await this.#readChat(chatId);
-        this.host = await this.#api.host();
+        await this.#readHost();
         this.#watcher.changed();
         await pause(everyMs);
         if (this.#stale.size === 0) await this.#followPassing();
@@ -130,6 +136,24 @@ export class Chats {
       if (!(error instanceof Refusal || error instanceof Unreachable)) throw error;
     } finally {
       this.#reading = false;
+    }
+  }
+
+  async #readHost() {
+    this.host = await this.#api.host();
+    if (this.host.channels.length > 0) this.failed = (await this.#api.failedReplies()).deliveries;
+  }
+
+  async #watchHost() {
+    while (!this.#over) {
+      await pause(hostEveryMs);
+      if (document.hidden || !this.connected || this.#over) continue;
+      try {
+        await this.#readHost();
+        this.#watcher.changed();
+      } catch {
+        // The stream tells when the daemon is away; the next look may succeed.
+      }
     }
   }
 

@@ -9,11 +9,12 @@
  */
 
 /**
- * @import { EventView, HistoryEntry, MessageView } from "../views.ts"
+ * @import { EventView, HistoryEntry, MessageView, ReplyView } from "../views.ts"
  *
  * @typedef {Pick<MessageView, "id" | "externalId" | "seq" | "text" | "status" | "ran" | "waiting" | "error">
  *   & { type: "message", at: string }} MessageEntry
- * @typedef {{ type: "reply", id: string, seq: number, kind: "answer" | "notice", text: string, at: string }} ReplyEntry
+ * @typedef {Pick<ReplyView, "id" | "kind" | "text" | "status" | "error">
+ *   & { type: "reply", seq: number, at: string }} ReplyEntry
  * @typedef {{ type: "event", id: string, seq: number, code: string, text: string, at: string }} EventEntry
  * @typedef {MessageEntry | ReplyEntry | EventEntry} Entry
  *
@@ -82,13 +83,23 @@ export function withEvent(conversation, event) {
       });
     }
     case "reply": {
-      const { id, kind, text } = event.reply;
+      const { id, kind, text, status, error } = event.reply;
       // Everything before it has been told: its place is the next one.
       const seq = conversation.entries.find((entry) => entry.id === id)?.seq ?? lastSeq(conversation) + 1;
       // The end of its turn comes behind it. Should a piece of the next turn have overtaken it, more will follow.
       const draft =
         kind === "answer" && conversation.draft ? { ...conversation.draft, ended: true } : conversation.draft;
-      return put({ ...conversation, draft }, { type: "reply", id, seq, kind, text, at: event.at });
+      const entry = {
+        type: /** @type {const} */ ("reply"),
+        id,
+        seq,
+        kind,
+        text,
+        status,
+        error,
+        at: event.at,
+      };
+      return put({ ...conversation, draft }, entry);
     }
     case "turn":
       return withTurn(conversation, event);
@@ -220,8 +231,8 @@ function put(conversation, entry) {
  */
 function entryOf(entry) {
   if (entry.type === "reply") {
-    const { type, id, seq, kind, text, createdAt: at } = entry;
-    return { type, id, seq, kind, text, at };
+    const { type, id, seq, kind, text, status, error, createdAt: at } = entry;
+    return { type, id, seq, kind, text, status, error, at };
   }
   const { type, id, externalId, seq, text, status, ran, waiting, error, acceptedAt: at } = entry;
   return { type, id, externalId, seq, text, status, ran, waiting, error, at };

@@ -13,9 +13,10 @@ import { Outbox } from "./outbox.js";
 import { chatPane, noChat } from "./view-chat.js";
 import { dialogView } from "./view-dialogs.js";
 import { listPane, nameOf } from "./view-list.js";
+import { troubleWords } from "./words.js";
 
 /**
- * @import { ChatView } from "../views.ts"
+ * @import { ChatView, DeliveryView } from "../views.ts"
  * @import { Api, ContactPatch } from "./api.js"
  * @import { Asking, Question } from "./view-dialogs.js"
  *
@@ -93,16 +94,19 @@ export class Dashboard {
     document.title =
       chatId === null ? "Switchboard" : `${chat === null ? chatId : nameOf(chat)} · Switchboard`;
     const connected = this.#chats.connected && open?.connected !== false;
+    const trouble = this.#chats.host?.trouble ?? null;
     render(
       html`
         <main class="page" data-pane=${open === null ? "list" : "chat"}>
           <h1 class="hidden">Switchboard</h1>
           <div class="connection" role="status">
             ${connected ? nothing : html`<p>Disconnected from the daemon. Trying again…</p>`}
+            ${connected && trouble !== null ? html`<p>${troubleWords(trouble)}</p>` : nothing}
           </div>
           ${listPane(this.#chats, chatId, {
             more: () => this.#chats.more(),
             newChat: () => this.#ask({ kind: "new", chatId: "" }),
+            retryReply: (reply) => void this.#retryReply(reply),
           })}
           ${open === null ? noChat() : this.#chatPane(open, chat)}
           <div class="hidden" aria-live="polite" id="announcer">${this.#announcement}</div>
@@ -136,6 +140,7 @@ export class Dashboard {
       {
         open,
         chat,
+        trouble: this.#chats.host?.trouble ?? null,
         outgoing: this.#outbox.of(chatId),
         text: this.#texts.get(chatId) ?? "",
         away: !this.#atEnd,
@@ -148,7 +153,11 @@ export class Dashboard {
         dismiss: () => open.dismiss(),
         toEnd: () => this.#goToEnd(),
         scrolled: () => this.#scrolled(),
-        write: (text) => this.#write(chatId, text),
+        write: (text) => {
+          open.writing();
+          this.#write(chatId, text);
+        },
+        retryReply: (replyId) => void open.retryReply(replyId),
         send: () => this.#send(chatId),
         retry: (message) => this.#outbox.retry(message),
         edit: (message) => {
@@ -159,6 +168,13 @@ export class Dashboard {
         },
       },
     );
+  }
+
+  /** @param {DeliveryView} reply */
+  async #retryReply({ id, chatId }) {
+    // One that somebody else has had sent again is gone from the list all the same.
+    await this.#api.retryReply(id).catch(() => {});
+    this.#chats.touch(chatId);
   }
 
   /** @param {string} chatId */

@@ -30,6 +30,8 @@ import { actionWords } from "./words.js";
 
 /** ms. What a message waits for is in no event. */
 const waitingEveryMs = 1000;
+/** ms without a keystroke, after which the next one is somebody who begins to write. */
+const quietMs = 60_000;
 
 export class OpenChat {
   conversation = emptyConversation;
@@ -44,6 +46,8 @@ export class OpenChat {
   #end = () => {};
   /** @type {EventView[]} that wait for the history */
   #early = [];
+  /** When somebody last wrote on a message, in ms of the page's clock. */
+  #writtenAt = Number.NEGATIVE_INFINITY;
   #opened = false;
   #over = false;
 
@@ -101,6 +105,24 @@ export class OpenChat {
     try {
       const answer = await this.#api.act(this.chatId, action);
       this.#say({ tone: "done", text: actionWords(answer), undo: answer.did === "reset" });
+    } catch (error) {
+      this.#say({ tone: "failed", text: reasonOf(error), undo: false });
+    }
+    this.#watcher.acted();
+  }
+
+  /** Somebody writes on a message: the process is woken ahead of it. Whether that helps is seen by the answer. */
+  writing() {
+    const now = performance.now();
+    const begins = now - this.#writtenAt >= quietMs;
+    this.#writtenAt = now;
+    if (begins && !this.missing) void this.#api.act(this.chatId, "wake").catch(() => {});
+  }
+
+  /** @param {string} replyId */
+  async retryReply(replyId) {
+    try {
+      await this.#api.retryReply(replyId);
     } catch (error) {
       this.#say({ tone: "failed", text: reasonOf(error), undo: false });
     }

@@ -7,10 +7,10 @@ import { repeat } from "lit-html/directives/repeat.js";
 import { isOpen, isWorking } from "./conversation.js";
 import { icons } from "./icons.js";
 import { avatar, nameOf, stateBadge } from "./view-list.js";
-import { messageWords, noticeWords, timeWords } from "./words.js";
+import { deliveryWords, heldWords, messageWords, noticeWords, timeWords } from "./words.js";
 
 /**
- * @import { ChatView } from "../views.ts"
+ * @import { ChatView, TroubleView } from "../views.ts"
  * @import { Action } from "./api.js"
  * @import { Conversation, Entry } from "./conversation.js"
  * @import { Note, OpenChat } from "./open-chat.js"
@@ -19,6 +19,7 @@ import { messageWords, noticeWords, timeWords } from "./words.js";
  * @typedef {object} ChatPane
  * @property {OpenChat} open
  * @property {ChatView | null} chat null while it is not known
+ * @property {TroubleView | null} trouble what ails the model's API
  * @property {readonly Outgoing[]} outgoing
  * @property {string} text what stands in the field
  * @property {boolean} away whether the reader has scrolled away from the end
@@ -35,14 +36,16 @@ import { messageWords, noticeWords, timeWords } from "./words.js";
  * @property {() => void} send
  * @property {(message: Outgoing) => void} retry
  * @property {(message: Outgoing) => void} edit
+ * @property {(replyId: string) => void} retryReply
  */
 
 /**
  * @param {ChatPane} pane
  * @param {ChatHandlers} on
  */
-export function chatPane({ open, chat, outgoing, text, away }, on) {
+export function chatPane({ open, chat, trouble, outgoing, text, away }, on) {
   const name = chat === null ? open.chatId : nameOf(chat);
+  const held = chat === null ? null : heldWords(chat.state, trouble);
   const working = open.conversation.entries.some(isOpen);
   return html`
     <section class="pane chat-pane" aria-labelledby="chat-title">
@@ -61,6 +64,7 @@ export function chatPane({ open, chat, outgoing, text, away }, on) {
         </button>
         ${actionMenu(on)}
       </header>
+      ${held === null ? nothing : html`<p class="held">${icons.waiting}<span>${held}</span></p>`}
       <div class="scroll" id="scroller" tabindex="0" role="log" aria-live="off" aria-label="Conversation" @scroll=${on.scrolled}>
         <div class="conversation">
           ${open.conversation.older === null ? nothing : html`<button type="button" class="button more" @click=${on.older}>Earlier messages</button>`}
@@ -68,7 +72,7 @@ export function chatPane({ open, chat, outgoing, text, away }, on) {
           ${repeat(
             open.conversation.entries,
             ({ id }) => id,
-            (entry) => guard([entry], () => entryView(entry)),
+            (entry) => guard([entry], () => entryView(entry, on)),
           )}
           ${draftView(open.conversation)}
           ${repeat(
@@ -151,10 +155,13 @@ function choose(act) {
   };
 }
 
-/** @param {Entry} entry */
-function entryView(entry) {
+/**
+ * @param {Entry} entry
+ * @param {ChatHandlers} on
+ */
+function entryView(entry, on) {
   if (entry.type === "event") return html`<p class="line quiet">${noticeWords(entry)}</p>`;
-  if (entry.type === "reply") return replyView(entry);
+  if (entry.type === "reply") return replyView(entry, on);
   const { mark, text } = messageWords(entry);
   return html`
     <article class="message theirs" aria-label="Message" data-id=${entry.id}>
@@ -166,15 +173,27 @@ function entryView(entry) {
   `;
 }
 
-/** @param {Extract<Entry, { type: "reply" }>} reply */
-function replyView({ id, kind, text, at }) {
+/**
+ * @param {Extract<Entry, { type: "reply" }>} reply
+ * @param {ChatHandlers} on
+ */
+function replyView({ id, kind, text, status, error, at }, on) {
   const notice = kind === "notice";
+  const delivery = deliveryWords({ status, error });
   return html`
     <article class="message ${kind}" aria-label=${notice ? "Notice" : "Answer"} data-id=${id}>
       <p class="bubble" dir="auto">${notice ? icons.failed : nothing}${text}</p>
       <p class="below">
         ${notice ? html`<span>Notice from Switchboard</span>` : nothing}<time datetime=${at}>${timeWords(at)}</time>
       </p>
+      ${
+        delivery === null
+          ? nothing
+          : html`<p class="below" data-mark=${delivery.mark}>
+              <span class="status">${icons[delivery.mark]}<span>${delivery.text}</span></span>
+              ${delivery.mark === "failed" ? html`<button type="button" class="button small" @click=${() => on.retryReply(id)}>Send again</button>` : nothing}
+            </p>`
+      }
     </article>
   `;
 }

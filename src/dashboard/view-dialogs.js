@@ -6,7 +6,7 @@ import { nameOf } from "./view-list.js";
 import { memoryWords, timeWords } from "./words.js";
 
 /**
- * @import { ChatView, HostView } from "../views.ts"
+ * @import { ChatView, Contact, HostView } from "../views.ts"
  * @import { ContactPatch, Refusal } from "./api.js"
  *
  * @typedef {{ kind: "new", chatId: string } | { kind: "contact", chat: ChatView } | { kind: "reset" }} Question
@@ -123,7 +123,7 @@ function dialog(title, on, ...content) {
  */
 function contactForm(chatId, chat, error, host, on) {
   const field = error !== null && "field" in error ? error.field : undefined;
-  const fields = ["chatId", "contact.name", "contact.tier"];
+  const fields = ["chatId", "contact.name", "contact.tier", "contact.queueMode"];
   const problemOf = (/** @type {string} */ name) => (error !== null && field === name ? error : null);
   const tiers = [...(host?.tiers ?? []), "unknown"];
   const send = (/** @type {SubmitEvent & { currentTarget: HTMLFormElement }} */ event) => {
@@ -134,6 +134,7 @@ function contactForm(chatId, chat, error, host, on) {
       name: name === "" ? null : name,
       tier: String(data.get("tier")),
       group: data.get("group") !== null,
+      queueMode: queueModeOf(String(data.get("queueMode"))),
     };
     if (chat === null) on.create(String(data.get("chatId")).trim(), contact);
     else on.change(chat.chatId, contact);
@@ -176,6 +177,18 @@ function contactForm(chatId, chat, error, host, on) {
           </select>
         `,
       )}
+      ${labelled(
+        "contact.queueMode",
+        "While Claude works",
+        "What becomes of a message that comes then",
+        problemOf("contact.queueMode"),
+        (/** @type {string} */ described, /** @type {boolean} */ invalid) => html`
+          <select id="field-contact.queueMode" name="queueMode" aria-describedby=${described} aria-invalid=${invalid ? "true" : nothing}>
+            <option value="">As the tier says</option>
+            ${Object.entries(queueModes).map(([mode, meaning]) => html`<option value=${mode} ?selected=${mode === chat?.contact.queueMode}>${meaning}</option>`)}
+          </select>
+        `,
+      )}
       <label class="check">
         <input type="checkbox" name="group" ?checked=${chat?.contact.group === true} />Several people speak in this chat
       </label>
@@ -186,6 +199,24 @@ function contactForm(chatId, chat, error, host, on) {
       </p>
     </form>
   `;
+}
+
+/** @type {Record<NonNullable<Contact["queueMode"]>, string>} */
+const queueModes = {
+  steer: "It joins the running turn",
+  queue: "It waits for a turn of its own",
+  collect: "It waits for a turn with all that come shortly",
+  interrupt: "It stops the running turn",
+};
+
+/**
+ * @param {string} value of the field; empty: as the tier says
+ * @returns {Contact["queueMode"]}
+ */
+function queueModeOf(value) {
+  return value === "steer" || value === "queue" || value === "collect" || value === "interrupt"
+    ? value
+    : null;
 }
 
 /**

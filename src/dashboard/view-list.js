@@ -5,19 +5,19 @@ import { guard } from "lit-html/directives/guard.js";
 import { repeat } from "lit-html/directives/repeat.js";
 import { addressOf } from "./address.js";
 import { icons } from "./icons.js";
-import { stateMeaning, timeWords } from "./words.js";
+import { deliveryWords, stateMeaning, timeWords } from "./words.js";
 
 /**
- * @import { ChatView, HostView } from "../views.ts"
+ * @import { ChatView, DeliveryView, HostView } from "../views.ts"
  * @import { Chats } from "./chats.js"
  */
 
 /**
  * @param {Chats} chats
  * @param {string | null} shown the chat that is shown
- * @param {{ more(): void, newChat(): void }} on
+ * @param {{ more(): void, newChat(): void, retryReply(reply: DeliveryView): void }} on
  */
-export function listPane({ list, host, loaded }, shown, on) {
+export function listPane({ list, host, failed, loaded }, shown, on) {
   return html`
     <nav class="pane list-pane" aria-label="Chats">
       <header class="bar">
@@ -35,6 +35,7 @@ export function listPane({ list, host, loaded }, shown, on) {
         </ul>
         ${list.next === null ? nothing : html`<button type="button" class="button more" @click=${on.more}>More chats</button>`}
       </div>
+      ${failed.length === 0 ? nothing : failedReplies(failed, on.retryReply)}
       ${host === null ? nothing : hostLine(host)}
     </nav>
   `;
@@ -68,6 +69,31 @@ function emptyList(newChat) {
       <p>There are no chats yet. One begins when a channel hands over its first message, or here.</p>
       <button type="button" class="button primary" @click=${newChat}>${icons.add}Begin a chat</button>
     </div>
+  `;
+}
+
+/**
+ * @param {readonly DeliveryView[]} failed
+ * @param {(reply: DeliveryView) => void} retry
+ */
+function failedReplies(failed, retry) {
+  return html`
+    <section class="failed" aria-labelledby="failed-title">
+      <h2 id="failed-title">Not delivered</h2>
+      <ul>
+        ${repeat(
+          failed,
+          ({ id }) => id,
+          (reply) => html`
+            <li>
+              <a href=${addressOf(reply.chatId)} dir="auto">${reply.chatId}</a>
+              <span class="quiet">${deliveryWords(reply)?.text}</span>
+              <button type="button" class="button small" @click=${() => retry(reply)}>Send again</button>
+            </li>
+          `,
+        )}
+      </ul>
+    </section>
   `;
 }
 

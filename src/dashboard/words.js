@@ -1,7 +1,7 @@
 /** What the page says about a message, a chat and an action, in words. An icon and a tone go with some of them. */
 
 /**
- * @import { ActionView, ChatState, Waiting } from "../views.ts"
+ * @import { ActionView, ChatState, ReplyView, TroubleView, Waiting } from "../views.ts"
  * @import { MessageEntry } from "./conversation.js"
  *
  * @typedef {"waiting" | "working" | "done" | "failed" | "stopped"} Mark decides the icon and the colour
@@ -30,8 +30,17 @@ export function messageWords({ status, ran, waiting, error }) {
   }
 }
 
+/** @type {Record<NonNullable<Waiting["plan"]>, string>} */
+const plans = {
+  join: "it joins the running turn",
+  next: "its turn is the next",
+  collect: "its turn is the next, with what comes shortly",
+  interrupt: "the running turn is stopped for it",
+};
+
 /** @param {Waiting} waiting */
-function waitingWords({ for: what, position, until }) {
+function waitingWords({ for: what, position, until, plan }) {
+  if (plan !== undefined) return plans[plan];
   switch (what) {
     case "slot":
       return position === undefined ? "waits for a slot" : `waits for a slot, place ${position}`;
@@ -53,6 +62,66 @@ function waitingWords({ for: what, position, until }) {
 }
 
 /**
+ * How far a reply is on its way through its channel; null when it is there.
+ * @param {Pick<ReplyView, "status" | "error">} reply
+ * @returns {{ mark: Mark, text: string } | null}
+ */
+export function deliveryWords({ status, error }) {
+  const why = error === null ? "" : `: ${error.message}`;
+  switch (status) {
+    case "sent":
+      return null;
+    case "sending":
+      return { mark: "working", text: "on its way" };
+    case "pending":
+      return {
+        mark: "waiting",
+        text: error === null ? "waits for its channel" : `not delivered yet, and tried again${why}`,
+      };
+    case "uncertain":
+      return { mark: "failed", text: `nobody knows whether it was delivered${why}` };
+    case "failed":
+      return { mark: "failed", text: `not delivered${why}` };
+  }
+}
+
+/**
+ * What ails the model's API, and what follows from it.
+ * @param {TroubleView} trouble
+ */
+export function troubleWords({ kind, until, message }) {
+  const wait = "Chats wait until that is put right; their messages are kept.";
+  switch (kind) {
+    case "transient":
+      return `The model's API has passing trouble; requests are tried again. (${message})`;
+    case "limit":
+      return `The usage limit is reached. Chats wait until ${timeWords(until)}; their messages are kept. (${message})`;
+    case "authentication":
+      return `The model's API refuses the credential. ${wait} (${message})`;
+    case "billing":
+      return `The model's API refuses for want of payment. ${wait} (${message})`;
+  }
+}
+
+/**
+ * Why nothing is done for a chat, and until when; null when that is not so.
+ * @param {ChatState} state
+ * @param {TroubleView | null} trouble
+ */
+export function heldWords(state, trouble) {
+  switch (state) {
+    case "parked":
+      return trouble === null
+        ? "Parked. Messages are kept."
+        : `Parked until ${timeWords(trouble.until)}: ${trouble.message}. Messages are kept.`;
+    case "quarantined":
+      return "Held back: its process has died again and again. It is left alone for some minutes, or until Restart or Reset.";
+    default:
+      return null;
+  }
+}
+
+/**
  * What a chat's state means, for whoever has never seen the word.
  * @type {Record<ChatState, string>}
  */
@@ -62,7 +131,7 @@ export const stateMeaning = {
   busy: "Claude is working",
   closing: "its process is closing",
   dormant: "no process; the next message resumes the conversation",
-  parked: "waits before it goes on",
+  parked: "waits for the model's API to let it through",
   quarantined: "held back after too many failures",
 };
 

@@ -129,7 +129,8 @@ export class Conversation {
   async prepare(first: Entry | undefined): Promise<Ground> {
     await this.#copying;
     const { record, name } = this.#book.known;
-    const ground = await prepareGround(record, name, this.#folders, this.#log);
+    const continues = this.#continuation !== null;
+    const ground = await prepareGround(record, name, this.#folders, { continues, log: this.#log });
     if (ground.did !== "nothing") {
       const what =
         ground.did === "restored" ? "restored from its copy" : "cut in its last line, which was not whole";
@@ -163,7 +164,7 @@ export class Conversation {
       const notice = freshNotice(first.message.id);
       this.#book.later((ledger, lease) => ledger.notify(lease, [notice]));
     }
-    return await prepareGround(fresh, name, this.#folders, this.#log);
+    return await prepareGround(fresh, name, this.#folders, { continues: false, log: this.#log });
   }
 
   #noteUnproven({ transcript }: Ground, { sdkSessionId }: SessionRecord): void {

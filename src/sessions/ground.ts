@@ -43,12 +43,15 @@ export interface Folders {
   running: string;
 }
 
-/** Makes the folders that are missing, and sees to the transcript. No process of the session may run. */
+/**
+ * Makes the folders that are missing, and sees to the transcript. `continues`: the last turn is to be taken up.
+ * No process of the session may run.
+ */
 export async function prepareGround(
   record: SessionRecord,
   name: string,
   folders: Folders,
-  log: Logger,
+  { continues, log }: { continues: boolean; log: Logger },
 ): Promise<Ground> {
   const space = await openSpace(folders.spaces, record.id);
   await linkSpace(folders.links, name, space.work, log);
@@ -59,11 +62,18 @@ export async function prepareGround(
   if (transcript === null) return ground;
   const costSoFarUsd = await savedCost(transcript);
   const last = await lastTurn(transcript);
-  // What the model's API refused would be sent to it again with every message to come.
-  if (last === null || last.end.kind !== "failed" || last.progress > 0) return { ...ground, costSoFarUsd };
+  if (last === null || continues || !cameToNothing(last)) return { ...ground, costSoFarUsd };
   if (last.before !== null) return { ...ground, costSoFarUsd, at: last.before };
   await putTranscriptAside(space, sdkSessionId, copiesOf(record, folders));
   return { ...ground, transcript: null };
+}
+
+/**
+ * What the model's API refused would be sent to it again with every message to come; what was given up would be answered
+ * beside the next one. A turn in which something was achieved stays: Claude has to know of it.
+ */
+function cameToNothing({ end, progress }: TranscriptTurn): boolean {
+  return (end.kind === "failed" || end.kind === "open") && progress === 0;
 }
 
 /** The turns of the session's transcript, restored if need be; none when there is none. No process of the session may run. */

@@ -94,6 +94,22 @@ describe("a conversation", () => {
     assert.deepEqual(ids(events.reduce(withEvent, page)), ["m", "r"]);
   });
 
+  it("keeps a reply in its place while its delivery goes on, with what came of that", () => {
+    const told1 = reply("r", "Hello");
+    assert.ok(told1.type === "reply");
+    const error = { code: "not_sent", message: "connection refused" };
+    const failed: EventView = {
+      ...told1,
+      seq: ++eventSeq,
+      reply: { ...told1.reply, status: "failed", error },
+    };
+    const seen = after(told("m", 1, "answered"), told1, told("n", 3, "queued"), failed);
+    assert.deepEqual(ids(seen), ["m", "r", "n"]);
+    const [, entry] = seen.entries;
+    assert.ok(entry?.type === "reply");
+    assert.deepEqual([entry.status, entry.error], ["failed", error]);
+  });
+
   it("lets a message that was handed over go back to the queue", () => {
     assert.deepEqual(statuses(after(told("m", 1, "sent"), told("m", 1, "queued"))), ["queued"]);
   });

@@ -4,7 +4,13 @@ import { describe, it } from "node:test";
 import { addressOf, placeOf } from "../../src/dashboard/address.js";
 import { chatPath } from "../../src/dashboard/api.js";
 import { emptyList, withChat, withPage } from "../../src/dashboard/chat-list.js";
-import { actionWords, messageWords } from "../../src/dashboard/words.js";
+import {
+  actionWords,
+  deliveryWords,
+  heldWords,
+  messageWords,
+  troubleWords,
+} from "../../src/dashboard/words.js";
 import type { ChatView } from "../../src/views.ts";
 
 describe("an address", () => {
@@ -86,6 +92,35 @@ describe("the words", () => {
       [{ status: "stopped", ran: false }, "stopped before Claude saw it"],
     ] as const) {
       assert.equal(messageWords({ ...message, ...more }).text, text);
+    }
+  });
+
+  it("tell what will happen with a message that waits behind a running turn", () => {
+    const text = (plan: "join" | "interrupt") =>
+      messageWords({ ...message, waiting: { for: "model", plan } }).text;
+    assert.equal(text("join"), "queued: it joins the running turn");
+    assert.equal(text("interrupt"), "queued: the running turn is stopped for it");
+  });
+
+  it("tell how far a reply is, and offer nothing for one that is there", () => {
+    const error = { code: "x", message: "connection refused" };
+    const marks = (["pending", "sending", "uncertain", "failed"] as const).map(
+      (status) => deliveryWords({ status, error })?.mark,
+    );
+    assert.deepEqual(marks, ["waiting", "working", "failed", "failed"]);
+    assert.equal(deliveryWords({ status: "sent", error: null }), null);
+    assert.equal(deliveryWords({ status: "failed", error })?.text, "not delivered: connection refused");
+    assert.equal(deliveryWords({ status: "pending", error: null })?.text, "waits for its channel");
+  });
+
+  it("tell why a chat is held back and until when, and nothing of others", () => {
+    const now = new Date().toISOString();
+    const trouble = { kind: "limit", since: now, until: now, message: "5-hour limit reached" } as const;
+    assert.match(heldWords("parked", trouble) ?? "", /^Parked until .*\d: 5-hour limit reached\. /);
+    assert.match(heldWords("quarantined", null) ?? "", /died again and again.*Restart or Reset/);
+    for (const state of ["idle", "busy", "dormant"] as const) assert.equal(heldWords(state, trouble), null);
+    for (const kind of ["transient", "limit", "authentication", "billing"] as const) {
+      assert.ok(troubleWords({ ...trouble, kind }).endsWith("(5-hour limit reached)"));
     }
   });
 

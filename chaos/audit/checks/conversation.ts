@@ -1,0 +1,85 @@
+/** What the model is shown: each message once, of its own chat only, and nothing that was answered is forgotten. */
+
+import type { Case } from "../case.ts";
+import { about, type Violation } from "../violation.ts";
+import { general } from "./endings.ts";
+
+/** In no single request a message stands more than once. */
+export function oncePerRequest({ messages, requests }: Case): Violation[] {
+  const byNonce = new Map(messages.map((message) => [message.nonce, message]));
+  return requests.flatMap(({ n, said }) => {
+    const twice = new Set(said.filter((nonce, i) => said.indexOf(nonce) !== i));
+    return [...twice].flatMap((nonce) => {
+      const message = byNonce.get(nonce);
+      const times = said.filter((other) => other === nonce).length;
+      return message === undefined
+        ? []
+        : [about("once-per-request", message, `stands ${times} times in request ${n}`, "requests.jsonl")];
+    });
+  });
+}
+
+/** A request belongs to a session of the ledger, and no other chat's messages are anywhere in it. */
+export function noForeignNonce({ messages, sessions, requests }: Case): Violation[] {
+  const chatOf = new Map(
+    sessions.flatMap(
+      ({ id, sdkSessionId, chatId }) =>
+        [
+          [id, chatId],
+          [sdkSessionId ?? id, chatId],
+        ] as const,
+    ),
+  );
+  const byNonce = new Map(messages.map((message) => [message.nonce, message]));
+  return requests.flatMap(({ n, sessionId, anywhere }) => {
+    const chatId = sessionId === null ? undefined : chatOf.get(sessionId);
+    if (chatId === undefined)
+      return [
+        general("no-foreign-nonce", `request ${n} is of session ${sessionId}, which is unknown`, "sessions"),
+      ];
+    return anywhere.flatMap((nonce) => {
+      const message = byNonce.get(nonce);
+      if (message === undefined || message.chatId === chatId) return [];
+      return [about("no-foreign-nonce", message, `stands in request ${n} of ${chatId}`, "requests.jsonl")];
+    });
+  });
+}
+
+/**
+ * The last request of a chat still holds every message that was answered before. Not looked for: what was said before the
+ * chat's transcript was tampered with, or while no transcript could be written.
+ */
+export function remembered({ messages, sessions, requests, faults, replies }: Case): Violation[] {
+  const chatOf = new Map(
+    sessions.flatMap(
+      ({ id, sdkSessionId, chatId }) =>
+        [
+          [id, chatId],
+          [sdkSessionId ?? id, chatId],
+        ] as const,
+    ),
+  );
+  const last = new Map(requests.map((request) => [chatOf.get(request.sessionId ?? ""), request]));
+  const answered = new Set(replies.flatMap(({ kind, answers }) => (kind === "answer" ? answers : [])));
+  const lostUntil = (chatId: string) =>
+    Math.max(
+      0,
+      ...faults.map((fault) => {
+        if (fault.kind === "disk full") return fault.at + fault.forMs + settlesMs;
+        return fault.kind === "transcript" && fault.chatId === chatId ? fault.at : 0;
+      }),
+    );
+  return messages.flatMap((message) => {
+    const request = last.get(message.chatId);
+    if (request === undefined || !answered.has(message.id)) return [];
+    // By the daemon's clock, which jumps: only what was accepted after a good while is certain.
+    const at = requests.find(({ said }) => said.includes(message.nonce))?.at ?? 0;
+    if (at <= lostUntil(message.chatId) || request.said.includes(message.nonce)) return [];
+    return [
+      about("remembered", message, `was answered and is not in request ${request.n}`, "requests.jsonl"),
+    ];
+  });
+}
+
+/** ms after a full disk in which a process may still have lost what it wanted to write. */
+const settlesMs = 5000;

@@ -1,0 +1,62 @@
+/**
+ * The kit's own look into the ledger while the daemon runs, by SQL on a connection that only reads. While the file cannot
+ * be read (not made yet, disk full), what was seen last holds.
+ */
+
+import { DatabaseSync } from "node:sqlite";
+
+export class LedgerEye {
+  readonly #path: string;
+  #db: DatabaseSync | null = null;
+
+  constructor(home: string) {
+    this.#path = `${home}/switchboard.db`;
+  }
+
+  /** The number of open messages by chat. */
+  open(): Map<string, number> | null {
+    const rows = this.#rows(
+      "SELECT chat_id, count(*) AS n FROM messages WHERE status IN ('queued', 'sent') GROUP BY chat_id",
+    );
+    return rows && new Map(rows.map(({ chat_id, n }) => [String(chat_id), Number(n)]));
+  }
+
+  /** Replies are numbered by their rows; the newest one's number and chat. */
+  newestReply(): { row: number; chatId: string } | null {
+    const [row] = this.#rows("SELECT rowid AS row, chat_id FROM replies ORDER BY rowid DESC LIMIT 1") ?? [];
+    return row === undefined ? null : { row: Number(row.row), chatId: String(row.chat_id) };
+  }
+
+  /** The space of a chat's session now. */
+  spaceOf(chatId: string): string | null {
+    const [row] = this.#rows("SELECT id FROM sessions WHERE chat_id = ? AND put_aside IS NULL", chatId) ?? [];
+    return row === undefined ? null : String(row.id);
+  }
+
+  chatOf(space: string): string | null {
+    const [row] = this.#rows("SELECT chat_id FROM sessions WHERE id = ?", space) ?? [];
+    return row === undefined ? null : String(row.chat_id);
+  }
+
+  /** A session goes by the id of its space until the SDK has given it another. */
+  spaceOfSession(sessionId: string): string | null {
+    const [row] =
+      this.#rows("SELECT id FROM sessions WHERE id = ? OR sdk_session_id = ?", sessionId, sessionId) ?? [];
+    return row === undefined ? null : String(row.id);
+  }
+
+  close(): void {
+    this.#db?.close();
+    this.#db = null;
+  }
+
+  #rows(sql: string, ...values: string[]): Array<Record<string, unknown>> | null {
+    try {
+      this.#db ??= new DatabaseSync(this.#path, { readOnly: true });
+      return this.#db.prepare(sql).all(...values);
+    } catch {
+      this.close();
+      return null;
+    }
+  }
+}

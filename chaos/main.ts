@@ -1,0 +1,102 @@
+/**
+ * `npm run chaos`: many chats and a scripted model, faults at chosen points, and an auditor that looks through what is left.
+ * The seed decides who writes what and which faults strike; when they strike is the machine's.
+ * What the checks mean stands with them, in chaos/audit/checks.
+ */
+
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { runRound } from "./round.ts";
+import { runSabotages } from "./sabotage/run.ts";
+
+const usage = `npm run chaos -- [options]
+
+  --minutes N    how long faults strike (1)
+  --seconds N    the same in seconds
+  --seed TEXT    of traffic and faults (random, and printed)
+  --chats N      chats that write (16)
+  --least N      kills that each point must have had at the end (1); 0: nothing needs to be covered
+  --channel      replies leave by a channel that fails and answers late
+  --sabotages    instead: break the source on purpose, in copies, and see that each break is found
+  --only NAME    of the sabotages
+  --dir PATH     where the run's folder is made (${tmpdir()})
+  --keep         leave the folder also when nothing is wrong
+  --help`;
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "1" },
+    seconds: { type: "string" },
+    seed: { type: "string", default: randomBytes(4).toString("hex") },
+    chats: { type: "string", default: "16" },
+    least: { type: "string", default: "1" },
+    channel: { type: "boolean", default: false },
+    sabotages: { type: "boolean", default: false },
+    only: { type: "string" },
+    dir: { type: "string", default: tmpdir() },
+    keep: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const ending = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => ending.abort(new Error(`ended by ${signal}`)));
+}
+try {
+  if (values.help) console.log(usage);
+  else if (values.sabotages) process.exitCode = (await sabotages()) ? 0 : 1;
+  else process.exitCode = (await round()) ? 0 : 1;
+} catch (error) {
+  console.error(`chaos: ${error instanceof Error ? error.message : error}`);
+  // What still listens would keep a failed run from ending.
+  process.exit(1);
+}
+
+async function round(): Promise<boolean> {
+  const { seed, channel } = values;
+  const chats = count("chats", values.chats);
+  const plan = { seed, seconds: seconds(), chats, leastKills: count("least", values.least, 0), channel };
+  const folder = mkdtempSync(join(realpathSync(values.dir), "switchboard-chaos-"));
+  console.log(`seed ${seed}, evidence in ${folder}`);
+  const { signal } = ending;
+  const coverage = await runRound({ ...plan, folder, signal, say: (text) => console.error(text) });
+  writeFileSync(join(folder, "coverage.md"), `${coverage.markdown}\n`);
+  console.log(`\n${coverage.markdown}\n\n${coverage.kills} kills`);
+  if (coverage.missing.length > 0) console.log(`not covered: ${coverage.missing.join(", ")}`);
+  const auditor = join(import.meta.dirname, "audit/main.ts");
+  const { status } = spawnSync(process.execPath, [auditor, folder], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const clean = status === 0 && coverage.missing.length === 0;
+  if (clean && !values.keep) rmSync(folder, { recursive: true, force: true });
+  else console.log(`seed ${values.seed}: look into ${folder}`);
+  return clean;
+}
+
+function sabotages(): Promise<boolean> {
+  const { only } = values;
+  const plan = {
+    seed: values.seed,
+    seconds: seconds(),
+    chats: count("chats", values.chats),
+    parent: realpathSync(values.dir),
+    signal: ending.signal,
+  };
+  return runSabotages(only === undefined ? plan : { ...plan, only });
+}
+
+function seconds(): number {
+  if (values.seconds !== undefined) return count("seconds", values.seconds);
+  return 60 * count("minutes", values.minutes);
+}
+
+function count(name: string, text: string, least = 1): number {
+  if (!/^\d{1,6}$/.test(text) || Number(text) < least)
+    throw new Error(`--${name} must be a whole number from ${least} to 999999: ${text}`);
+  return Number(text);
+}

@@ -1,0 +1,175 @@
+/**
+ * The model behind the daemon: the offline stand-in, directed by the words of the messages in each request. Every request
+ * is written down before it is answered. An answer names the nonces of the messages that it is for.
+ */
+
+import {
+  type OfflineModel,
+  type RecordedRequest,
+  readConversation,
+  type Step,
+  startOffline,
+} from "../src/offline/index.ts";
+import type { FaultRecord, Journal, RequestRecord } from "./evidence.ts";
+import { type Orders, ordersIn } from "./orders.ts";
+
+/** What a request was answered with, for whoever waits for a moment to strike. */
+export interface Asked {
+  readonly sessionId: string;
+  readonly phase: "text" | "after a tool" | "tool";
+  /** The messages that the request is to be answered for. */
+  readonly open: readonly Orders[];
+  /** The file that the tool makes in its work folder when it has begun. */
+  readonly toolFile: string | null;
+  /** False when the answer has left whole, or the connection is gone. */
+  underWay(): boolean;
+}
+
+export interface ModelOptions {
+  readonly requests: Journal<RequestRecord>;
+  readonly faults: Journal<FaultRecord>;
+  generationOf(sessionId: string): number | null;
+  /** Called for each request that runs the model. What it returns is waited for before the answer begins. */
+  onAsked(asked: Asked): Promise<void> | null;
+}
+
+/** ms. A hanging request ends by a closed connection after so long, or the round would wait for the CLI's patience. */
+const hangMs = 8000;
+/** Seconds that a usage limit lasts. */
+const limitSeconds = 3;
+const slowTokens = 16;
+const tokenDelayMs = 90;
+/** Seconds that a tool runs. */
+const toolSeconds = 0.8;
+
+export interface ChaosModel {
+  readonly url: string;
+  /** From now on there is no trouble but what is under way. */
+  calm(): void;
+  close(): Promise<void>;
+}
+
+export async function startModel(options: ModelOptions): Promise<ChaosModel> {
+  const offline: OfflineModel = await startOffline();
+  const director = new Director(options);
+  offline.script((request) => director.step(request));
+  return { url: offline.url, calm: () => director.calm(), close: () => offline.close() };
+}
+
+class Director {
+  readonly #options: ModelOptions;
+  /** How often each message has met its trouble. */
+  readonly #met = new Map<string, number>();
+  #calm = false;
+
+  constructor(options: ModelOptions) {
+    this.#options = options;
+  }
+
+  calm(): void {
+    this.#calm = true;
+  }
+
+  step(request: RecordedRequest): Step | undefined {
+    const header = request.headers["x-claude-code-session-id"];
+    const sessionId = typeof header === "string" ? header : null;
+    const { tools: _, ...body } = request.body;
+    const { n, at, kind } = request;
+    const generation = sessionId === null ? null : this.#options.generationOf(sessionId);
+    this.#options.requests.write({ n, at, kind, sessionId, generation, body });
+    if (kind !== "messages" || sessionId === null) return undefined;
+    return this.#direct(request, sessionId);
+  }
+
+  #direct({ body, ended }: RecordedRequest, sessionId: string): Step {
+    const conversation = readConversation(body);
+    const open = conversation.open.flatMap((text) => ordersIn(text) ?? []);
+    const trouble = this.#troubleFor(open);
+    if (trouble !== null) return trouble;
+
+    const turns = JSON.stringify(body.messages.filter(({ role }) => role === "assistant"));
+    const call = open.flatMap(callsOf).find((file) => !turns.includes(file));
+    const step = call === undefined ? answer(open, conversation.begun) : tool(call);
+    let underWay = true;
+    void ended.then(() => {
+      underWay = false;
+    });
+    const until = this.#options.onAsked({
+      sessionId,
+      phase: call !== undefined ? "tool" : endsInToolResult(body.messages) ? "after a tool" : "text",
+      open,
+      toolFile: call ?? null,
+      underWay: () => underWay,
+    });
+    return until === null ? step : { kind: "gate", until, step };
+  }
+
+  #troubleFor(open: readonly Orders[]): Step | null {
+    if (this.#calm) return null;
+    for (const { nonce, trouble } of open) {
+      const met = this.#met.get(nonce) ?? 0;
+      if (trouble === null || met >= trouble.times) continue;
+      this.#met.set(nonce, met + 1);
+      this.#options.faults.write({ at: Date.now(), kind: "model", trouble: trouble.kind, nonce });
+      return stepOf(trouble.kind);
+    }
+    return null;
+  }
+}
+
+function stepOf(trouble: NonNullable<Orders["trouble"]>["kind"]): Step {
+  switch (trouble) {
+    case "fail-529":
+      return { kind: "error", status: 529, type: "overloaded_error", message: "Overloaded" };
+    case "fail-500":
+      return { kind: "error", status: 500, type: "api_error", message: "Internal server error" };
+    case "limit":
+      return {
+        kind: "error",
+        status: 429,
+        type: "rate_limit_error",
+        message: "This account's usage limit is reached.",
+        headers: {
+          "retry-after": String(limitSeconds),
+          "anthropic-ratelimit-unified-status": "rejected",
+          "anthropic-ratelimit-unified-reset": String(Math.ceil(Date.now() / 1000) + limitSeconds),
+        },
+      };
+    case "hang":
+      return { kind: "gate", until: pause(hangMs), step: { kind: "reset" } };
+    case "reset":
+      return { kind: "reset" };
+    case "cut":
+      return { kind: "reset", afterText: "Answering " };
+  }
+}
+
+/** The files by which the calls of a message are told apart: one in the conversation is not called again. */
+function callsOf({ nonce, tools }: Orders): string[] {
+  return Array.from({ length: tools }, (_, i) => `tool-${nonce}-${i + 1}`);
+}
+
+function tool(file: string): Step {
+  const command = `rm -f ${file}.done; touch ${file}.begun; sleep ${toolSeconds}; touch ${file}.done`;
+  return { kind: "tool", name: "Bash", input: { command } };
+}
+
+function answer(open: readonly Orders[], begun: string): Step {
+  const named = open.map(({ nonce }) => nonce).join(" and ");
+  const whole = `Answering ${named === "" ? "nothing new" : named}.`;
+  const text = whole.startsWith(begun) ? whole.slice(begun.length) : whole;
+  if (!open.some(({ slow }) => slow)) return { kind: "text", text };
+  const tokens = [text, ...Array.from({ length: slowTokens }, (_, i) => ` ${i + 1}`)];
+  return { kind: "text", text: tokens.join(""), tokens, tokenDelayMs };
+}
+
+function endsInToolResult(messages: RecordedRequest["body"]["messages"]): boolean {
+  const last = messages.findLast(({ role }) => role === "user")?.content;
+  return Array.isArray(last) && last.some(({ type }) => type === "tool_result");
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}

@@ -1,0 +1,38 @@
+/** A short round of the fault-injection kit on the real daemon: real kills, and an auditor that finds nothing. */
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { describe, it } from "node:test";
+
+const main = join(import.meta.dirname, "../../chaos/main.ts");
+
+async function chaos(...args: string[]): Promise<{ code: number | null; printed: string; told: string }> {
+  const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const closed = once(child, "close");
+  const [printed, told] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  const [code] = await closed;
+  return { code, printed, told };
+}
+
+describe("npm run chaos", { skip: process.platform !== "linux" && "reads /proc" }, () => {
+  it("keeps every promise while processes and the daemon are killed", { timeout: 120_000 }, async (t) => {
+    const folder = mkdtempSync(join(realpathSync(tmpdir()), "chaos-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const { code, printed, told } = await chaos(
+      ...["--seconds", "15", "--chats", "8", "--least", "0", "--seed", "ci", "--dir", folder],
+    );
+    assert.equal(code, 0, printed + told);
+    assert.ok(Number(/^(\d+) kills$/m.exec(printed)?.[1]) >= 5, printed);
+  });
+
+  it("names the option that it cannot use", async () => {
+    const { code, told } = await chaos("--chats", "many");
+    assert.equal(code, 1);
+    assert.match(told, /--chats must be a whole number from 1 to 999999: many/);
+  });
+});
