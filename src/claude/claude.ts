@@ -62,6 +62,8 @@ export interface ClaudeProcess {
   interrupt(): Promise<void>;
   /** Resolves when the process has answered (measured: below 3 ms, also in mid-turn); rejects when it is gone. */
   ping(): Promise<void>;
+  /** What it is doing now as the system sees it, for when it does not answer; null when it is gone. */
+  activity(): { stopped: boolean; cpuMs: number } | null;
   /** Ends an idle process in order; what a busy one does is lost to us. Resolves when its tree is gone. */
   close(): Promise<void>;
   /** SIGTERM, after `graceMs` (default 3000; 0: at once) SIGKILL, to the whole tree. Resolves when it is gone. */

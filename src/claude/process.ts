@@ -22,7 +22,7 @@ import {
   type SDKUserMessage,
 } from "@anthropic-ai/claude-agent-sdk";
 import { type Clock, sleep } from "../clock.ts";
-import { type GuardedProcess, spawnGuarded, treeGone } from "../os/index.ts";
+import { activity, type GuardedProcess, spawnGuarded, treeGone } from "../os/index.ts";
 import type { Claude, ClaudeEvent, ClaudeProcess, Launch, TurnUsage } from "./claude.ts";
 import { optionsOf } from "./launch.ts";
 import { ReplyText } from "./reply-text.ts";
@@ -143,6 +143,10 @@ class ClaudeCodeProcess implements ClaudeProcess {
 
   async ping(): Promise<void> {
     await this.#query.request({ subtype: "get_binary_version" });
+  }
+
+  activity(): { stopped: boolean; cpuMs: number } | null {
+    return activity(this.pid);
   }
 
   async close(): Promise<void> {

@@ -8,7 +8,8 @@
  * - what the CLI itself says to the model (to go on after a cut, after a crash) is a `user` line with `isMeta`;
  * - an interrupt is a `user` line too, but unlike a message's it has no `promptSource`: contacts can type its words;
  * - an error of the API ends the turn with an `assistant` line `isApiErrorMessage`;
- * - a turn that was left open is closed by the next one with a made-up line of the model `<synthetic>`.
+ * - a turn that was left open is closed by the next one with a made-up line of the model `<synthetic>`;
+ * - a compaction leaves a summary that follows nothing, and notes of the command that asked for it.
  */
 
 import { z } from "zod";
@@ -23,7 +24,10 @@ export interface TranscriptTurn {
   progress: number;
   /** `open`: the model was not done. */
   end: { kind: "open" | "answered" | "interrupted" } | { kind: "failed"; code: string; message: string };
-  /** The uuid of the answer that it followed; null when there is none, or when it stands before what was read. */
+  /**
+   * The uuid of the answer (after a compaction: of the summary) that it followed; null when there is none, or when it
+   * stands before what was read.
+   */
   before: string | null;
 }
 
@@ -80,13 +84,13 @@ export function turnsIn(entries: readonly Entry[]): TranscriptTurn[] {
 class Reader {
   readonly turns: TranscriptTurn[] = [];
   #reply = new ReplyText();
-  /** Of each line: what it follows, and whether it is an answer to which a conversation can go back. */
-  readonly #lines = new Map<string, { parent: string | null; isAnswer: boolean }>();
+  /** Of each line: what it follows, and whether a conversation can go back to it. */
+  readonly #lines = new Map<string, { parent: string | null; goesBack: boolean }>();
 
   read(entry: Entry): void {
     if (entry.isSidechain === true) return;
     if (entry.uuid !== undefined) {
-      this.#lines.set(entry.uuid, { parent: entry.parentUuid ?? null, isAnswer: isAnswer(entry) });
+      this.#lines.set(entry.uuid, { parent: entry.parentUuid ?? null, goesBack: canGoBackTo(entry) });
     }
     if (entry.type === "attachment") this.#readAttachment(entry);
     if (entry.type === "user") this.#readUser(entry);
@@ -103,6 +107,7 @@ class Reader {
       return;
     }
     const text = blocks.map(({ text = "" }) => text).join("");
+    if (isNoteOfCommand(entry, text)) return;
     if (entry.isMeta === true) {
       if (turn === undefined) return;
       turn.end = { kind: "open" };
@@ -159,15 +164,21 @@ class Reader {
     for (let at = uuid; at !== null; ) {
       const line = this.#lines.get(at);
       if (line === undefined) return null;
-      if (line.isAnswer) return at;
+      if (line.goesBack) return at;
       at = line.parent;
     }
     return null;
   }
 }
 
-function isAnswer(entry: Entry): boolean {
+function canGoBackTo(entry: Entry): boolean {
+  if (entry.isCompactSummary === true) return true;
   return entry.type === "assistant" && !isMadeUp(entry) && isLast(entry);
+}
+
+/** Of a command that we gave to the CLI, as for a compaction. What contacts type has a `promptSource`. */
+function isNoteOfCommand({ promptSource }: Entry, text: string): boolean {
+  return promptSource === undefined && /^<(?:command-name|local-command-[a-z]+)>/.test(text);
 }
 
 /**

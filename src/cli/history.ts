@@ -129,7 +129,7 @@ export class History {
   }
 }
 
-const cutShort = "The process died while Claude worked. The messages go on.";
+const cutShort = "Claude was cut off while it worked. The messages go on.";
 
 const toolEnds = { started: "", failed: " failed", unknown: " was cut off" };
 

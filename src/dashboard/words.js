@@ -146,7 +146,7 @@ export function noticeWords({ code, text }) {
     case "reset_undone":
       return "The earlier conversation goes on here.";
     case "turn_cut":
-      return "The process died while Claude worked. The messages go on.";
+      return "Claude was cut off while it worked. The messages go on.";
     default:
       return text;
   }

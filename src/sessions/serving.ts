@@ -12,7 +12,6 @@ import type { Claude, ClaudeEvent, ClaudeProcess, ToolRequest } from "../claude/
 import type { Clock } from "../clock.ts";
 import type { Policy } from "../contacts/tiers.ts";
 import type { Gateway, Hold, ModelRequest } from "../gateway/index.ts";
-import { activity } from "../os/index.ts";
 import type { Waiting } from "../views.ts";
 import type { Continuation } from "./aftermath.ts";
 import type { Book } from "./book.ts";
@@ -241,7 +240,7 @@ export class Serving {
       this.#ping = { missed: 0, worked: false, stopped: false, cpuMs: 0 };
       return;
     }
-    const now = activity(this.pid) ?? { stopped: false, cpuMs: 0 };
+    const now = this.#process.activity() ?? { stopped: false, cpuMs: 0 };
     const { missed, cpuMs } = this.#ping;
     this.#ping = { ...now, missed: missed + 1, worked: missed > 0 && now.cpuMs > cpuMs };
   }

@@ -23,7 +23,7 @@ import { systemClock } from "../../src/clock.ts";
 import { defaultConfig } from "../../src/config.ts";
 import { type OfflineModel, type Step, startOffline } from "../../src/offline/index.ts";
 import { eventually, type Scope, within } from "../support/eventually.ts";
-import { requestWith, script } from "../support/model.ts";
+import { script } from "../support/model.ts";
 
 type Happening = ClaudeEvent | { type: "begun"; tool: string };
 
@@ -49,6 +49,7 @@ export class ClaudeRig {
   /** What the present process has told. */
   #told: Happening[] = [];
   #onTold: (happening: Happening) => void = () => {};
+  #sent = 0;
 
   constructor(space: Space, model: OfflineModel) {
     this.space = space;
@@ -93,6 +94,7 @@ export class ClaudeRig {
   /** Gives the message's uuid. */
   tell(...content: string[]): string {
     const uuid = randomUUID();
+    this.#sent += 1;
     this.process.send(uuid, content);
     return uuid;
   }
@@ -116,6 +118,13 @@ export class ClaudeRig {
     await eventually(`the process tells: ${type}`, () => this.#count(type) > 0);
   }
 
+  /** How the last turn failed, as the process told it. */
+  get failure(): { code: string; message: string } {
+    const told = this.#told.findLast((happening) => happening.type === "failed");
+    const { code, message } = told ?? assert.fail("no turn has failed");
+    return { code, message };
+  }
+
   /** Calls at once when it tells `uuid` as taken: before anything of it can stand on disk. */
   onTaken(uuid: string, fn: () => void): void {
     this.#onTold = (happening) => {
@@ -123,9 +132,12 @@ export class ClaudeRig {
     };
   }
 
-  /** Resolves when the model is asked about a message that is not its first any more. */
-  async asked(text: string): Promise<void> {
-    await requestWith(this.model, text);
+  /** Resolves when the process has everything that was told to it; the transcript counts it, but does not name it. */
+  async hasAll(): Promise<void> {
+    await eventually(`the process has ${this.#sent} messages`, async () => {
+      const queued = (await this.#transcript()).split('"operation":"enqueue"').length - 1;
+      return queued === this.#sent;
+    });
   }
 
   /** Resolves when these words stand on disk: what a kill leaves behind of them is certain then. */

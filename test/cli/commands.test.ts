@@ -101,10 +101,12 @@ describe("the command line", () => {
     assert.match(shown.stdout, /^tier: +family$/m);
   });
 
-  it("closes, restarts, resets and undoes, and says what it did", async () => {
+  it("closes, wakes, restarts, resets and undoes, and says what it did", async () => {
     await cli(["send", "actor", "A secret", "--tier", "bots", "--wait"]);
     assert.equal((await json("close", "actor")).did, "closed");
     assert.equal((await json("close", "actor")).did, "nothing");
+    assert.match((await cli(["wake", "actor"])).stdout, /^woken\n$/);
+    assert.equal((await json("wake", "actor")).did, "nothing");
     assert.equal((await json("restart", "actor")).did, "restarted");
     assert.equal((await json("stop", "actor")).did, "nothing");
     assert.equal((await json("reset", "actor")).did, "reset");
@@ -118,6 +120,9 @@ describe("the command line", () => {
     const failures: Array<[number, RegExp, string[]]> = [
       [5, /ghost/, ["show", "ghost"]],
       [5, /ghost/, ["stop", "ghost"]],
+      [5, /ghost/, ["wake", "ghost"]],
+      [5, /ghost/, ["retry", "ghost"]],
+      [2, /--queue-mode/, ["send", "alice", "Hello", "--queue-mode", "sometimes"]],
       [4, /token/, ["sessions", "--token", "wrong"]],
       [3, /switchboard start/, ["sessions", "--url", "http://127.0.0.1:9"]],
       [3, /switchboard start/, ["send", "alice", "Hello", "--port", "9"]],
@@ -156,6 +161,22 @@ describe("the command line", () => {
       switchboard.answer(message.id, "Hi");
       const again = await cli(["send", "late", "Hello", "--id", message.externalId, "--wait", ...at]);
       assert.equal(JSON.parse(again.stdout).reply.text, "Hi");
+    } finally {
+      await face.end();
+    }
+  });
+
+  it("says above the chats what ails the model's API, to people alone", async () => {
+    const switchboard = new MemorySwitchboard();
+    const since = new Date().toISOString();
+    switchboard.host.trouble = { kind: "billing", since, until: since, message: "credit is too low" };
+    await switchboard.receive("alice", { text: "Hello" });
+    const face = await serve(switchboard);
+    try {
+      const at = ["--url", face.url, "--token", token];
+      const { stdout } = await cli(["sessions", ...at]);
+      assert.match(stdout, /^The model's API has refused for want of payment .*\(credit is too low\)\nCHAT /);
+      assert.doesNotMatch((await cli(["sessions", "--json", ...at])).stdout, /credit/);
     } finally {
       await face.end();
     }

@@ -176,7 +176,7 @@ describe("a chat's history as people read it", () => {
       history()
         .event(event({ type: "turn", state }), true)
         ?.split("\n")[1];
-    assert.match(turn("cut") ?? "", /^10:05 {2}notice {2}The process died .* messages go on\.$/);
+    assert.match(turn("cut") ?? "", /^10:05 {2}notice {2}Claude was cut off .* messages go on\.$/);
     for (const state of ["started", "joined", "answered", "failed", "stopped"])
       assert.equal(turn(state), undefined);
   });

@@ -12,6 +12,7 @@ describe("what may stand at a place of the command line", () => {
     .option("--wait [seconds]", "wait")
     .addOption(new Option("--tier <tier>", "tier").choices(["family", "bots"]));
   root.command("import").argument("<file>");
+  root.command("retry").argument("<reply>");
   root.command("completion").addArgument(new Argument("<shell>").choices(["bash"]));
   root.command("complete", { hidden: true });
 
@@ -22,10 +23,10 @@ describe("what may stand at a place of the command line", () => {
   };
 
   it("is a command first, behind options too, and none that is hidden", () => {
-    assert.equal(at(""), "send import completion help");
-    assert.equal(at("--json "), "send import completion help");
-    assert.equal(at("--home /x "), "send import completion help");
-    assert.equal(at("help "), "send import completion help");
+    assert.equal(at(""), "send import retry completion help");
+    assert.equal(at("--json "), "send import retry completion help");
+    assert.equal(at("--home /x "), "send import retry completion help");
+    assert.equal(at("help "), "send import retry completion help");
   });
 
   it("is what its argument is", () => {
@@ -35,6 +36,7 @@ describe("what may stand at a place of the command line", () => {
     assert.equal(at("send --wait --json "), "chats");
     assert.equal(at("send alice "), "nothing");
     assert.equal(at("import "), "files");
+    assert.equal(at("retry "), "replies");
     assert.equal(at("completion "), "bash");
     assert.equal(at("nonsense "), "nothing");
   });

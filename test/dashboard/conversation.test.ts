@@ -152,7 +152,7 @@ describe("a turn that was cut", () => {
     );
     assert.deepEqual(
       seen.entries.map((entry) => (entry.type === "event" ? noticeWords(entry) : entry.id)),
-      ["m", "The process died while Claude worked. The messages go on.", "r"],
+      ["m", "Claude was cut off while it worked. The messages go on.", "r"],
     );
     assert.equal(seen.tools.size, 0);
   });

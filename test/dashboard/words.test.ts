@@ -116,7 +116,7 @@ describe("the words", () => {
   it("tell why a chat is held back and until when, and nothing of others", () => {
     const now = new Date().toISOString();
     const trouble = { kind: "limit", since: now, until: now, message: "5-hour limit reached" } as const;
-    assert.match(heldWords("parked", trouble) ?? "", /^Parked until .*\d: 5-hour limit reached\. /);
+    assert.match(heldWords("parked", trouble) ?? "", /^Parked until .+: 5-hour limit reached\. /);
     assert.match(heldWords("quarantined", null) ?? "", /died again and again.*Restart or Reset/);
     for (const state of ["idle", "busy", "dormant"] as const) assert.equal(heldWords(state, trouble), null);
     for (const kind of ["transient", "limit", "authentication", "billing"] as const) {
