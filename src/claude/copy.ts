@@ -35,7 +35,7 @@ export async function copyTranscript(space: Space, sdkSessionId: string, copies:
 export async function lookAfter(space: Space, sdkSessionId: string, copies: string): Promise<Looked> {
   const file = await findTranscript(space, sdkSessionId);
   const copy = await findIn(copies, sdkSessionId);
-  if (copy !== null && (file === null || !(await continues(file, copy)))) {
+  if (copy !== null && (await isBetter(copy, file))) {
     if (file !== null) await putAside(file);
     const target = file ?? join(projectsOf(space), relative(copies, copy));
     await mkdir(dirname(target), { recursive: true, mode: 0o700 });
@@ -45,11 +45,12 @@ export async function lookAfter(space: Space, sdkSessionId: string, copies: stri
     return { transcript: target, did: "restored" };
   }
   if (file === null) return { transcript: null, did: "nothing" };
-  if (!(await holdsConversation(file))) {
+  const whole = (await holdsConversation(file)) && (await cutTail(file));
+  // The line that was cut off may have been all.
+  if (!whole && !(await holdsConversation(file))) {
     await putAside(file);
     return { transcript: null, did: "nothing" };
   }
-  const whole = await cutTail(file);
   return { transcript: file, did: whole ? "nothing" : "cut" };
 }
 
@@ -59,6 +60,12 @@ export async function putTranscriptAside(space: Space, sdkSessionId: string, cop
   const copy = await findIn(copies, sdkSessionId);
   if (copy !== null && (file === null || (await continues(file, copy)))) await putAside(copy);
   if (file !== null) await putAside(file);
+}
+
+/** One that holds no conversation is worth nothing: a crash may have left it empty, or something have overwritten it. */
+async function isBetter(copy: string, file: string | null): Promise<boolean> {
+  if (file !== null && (await continues(file, copy))) return false;
+  return await holdsConversation(copy);
 }
 
 function projectsOf(space: Space): string {

@@ -85,7 +85,11 @@ function facts(chat: ChatView, host: HostView, ways: Ways): string[][] {
 }
 
 /** Why nothing is done for the chat; null when there is nothing to explain. */
-function whyText({ state }: ChatView, { trouble }: HostView, { quarantine }: Ways): string | null {
+export function whyText(
+  { state }: Pick<ChatView, "state">,
+  { trouble }: Pick<HostView, "trouble">,
+  { quarantine }: Pick<Ways, "quarantine">,
+): string | null {
   switch (state) {
     case "parked":
       return (

@@ -5,6 +5,7 @@ import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { eventStream } from "../../src/api/sse.ts";
 import type { Clock } from "../../src/clock.ts";
 import type { EventView } from "../../src/views.ts";
+import { within } from "../support/eventually.ts";
 import { type Face, serve, token, until } from "./face.ts";
 import { MemorySwitchboard } from "./memory.ts";
 
@@ -95,10 +96,10 @@ describe("events over HTTP", () => {
     for (const text of ["1", "2", "3"]) switchboard.append(notice(text));
     switchboard.append(notice("of another", "bob"));
     const all = await follow("/v1/chats/alice/events?follow=false");
-    await all.ended;
+    await within("the stream of a chat has ended", all.ended);
     assert.deepEqual(texts(all), ["1", "2", "3"]);
     const rest = await follow("/v1/events?follow=false&after=2");
-    await rest.ended;
+    await within("the stream of all has ended", rest.ended);
     assert.deepEqual(texts(rest), ["3", "of another"]);
     await until(() => switchboard.following === 0);
   });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, test } from "node:test";
+import { whyText } from "../../src/cli/show.ts";
 import { startDaemonRig } from "../support/daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { killHard } from "../support/processes.ts";
@@ -38,6 +39,32 @@ describe("show", () => {
     assert.match(whole.stdout, / answered\n.* the reply is there\n.* Claude {2}Dug\.\n$/);
     const { way } = JSON.parse((await cli("show", "ada", message.id, "--json")).stdout);
     assert.equal(way[0].text, "accepted");
+  });
+
+  test("tells why a chat is parked and until when, and what its sender was told", async (t) => {
+    const rig = await startDaemonRig(t);
+    const cli = (...args: string[]) => run(["--home", rig.home, ...args]);
+    assert.ok(await rig.ask("ada", "one"));
+    const refusal = { status: 401, type: "authentication_error", message: "invalid x-api-key" } as const;
+    rig.model.script(() => ({ kind: "error", ...refusal }));
+    await rig.tell("ada", "two");
+    await eventually("the chat is parked", async () => (await rig.chat("ada")).state === "parked");
+    const { stdout } = await cli("show", "ada");
+    assert.match(
+      stdout,
+      /^state: +parked\nwhy: +The model's API lets nobody through until .+: invalid x-api-key$/m,
+    );
+    assert.match(
+      stdout,
+      /a notice is there: I cannot reach my model.*\n.* process 1 ended: parked until .*\n.* put back/,
+    );
+    assert.match((await cli("sessions")).stdout, /^The model's API has refused the credential since/);
+  });
+
+  test("tells why a chat is in quarantine, and nothing of one that has left it", () => {
+    const quarantine = "The process has died 6 times.";
+    assert.equal(whyText({ state: "quarantined" }, { trouble: null }, { quarantine }), quarantine);
+    assert.equal(whyText({ state: "idle" }, { trouble: null }, { quarantine }), null);
   });
 
   test("knows no message of another chat, and none that is not there", async (t) => {

@@ -53,6 +53,8 @@ describe("the picture of sessions --watch", () => {
     assert.match(trouble ?? "", /^The model's API .*usage limit.*…$/);
     assert.equal(trouble?.length, 80);
     assert.match(titles ?? "", /^CHAT/);
+    const many = look(Array<ChatState>(9).fill("parked"), { host: ailing.host });
+    assert.equal(picture(many, { columns: 80, rows: 11 }).at(-1), "… 2 more");
     for (let rows = 1; rows < 6; rows++) assert.ok(picture(ailing, { columns: 80, rows }).length <= rows);
   });
 

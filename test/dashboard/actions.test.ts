@@ -95,17 +95,18 @@ describe("a chat's actions in the dashboard", { skip }, async () => {
     await visitor.note("the chat has open messages. Stop it, or wait for its answers.").waitFor();
   });
 
-  test("a new chat has the name, tier and kind that it was given", async (t) => {
+  test("a new chat has the name, tier, kind and queue mode that it was given", async (t) => {
     const visitor = await enter(t);
     await visitor.page.getByRole("button", { name: "New chat" }).click();
     await visitor.dialog.getByLabel("Chat id").fill("signal:group.x/y=");
     await visitor.dialog.getByLabel("Name").fill("The family");
     await visitor.dialog.getByLabel("Tier").selectOption("family");
+    await visitor.dialog.getByLabel("While Claude works").selectOption("collect");
     await visitor.dialog.getByLabel("Several people").check();
     await visitor.dialog.getByRole("button", { name: "Begin" }).click();
     await visitor.heading("The family").waitFor();
     const { contact } = await rig.chat("signal:group.x/y=");
-    assert.deepEqual(contact, { name: "The family", tier: "family", group: true });
+    assert.deepEqual(contact, { name: "The family", tier: "family", group: true, queueMode: "collect" });
     assert.equal(new URL(visitor.page.url()).hash, "#/chats/signal%3Agroup.x%2Fy%3D");
   });
 

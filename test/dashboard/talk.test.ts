@@ -64,17 +64,19 @@ describe("talking in the dashboard", { skip }, async () => {
     await visitor.status("I wait", "answered");
   });
 
-  test("a message that fails says why", async (t) => {
+  test("a message that fails says why, and so does a notice to its sender", async (t) => {
     rig.script("Fail", {
       kind: "error",
       status: 400,
       type: "invalid_request_error",
-      message: "Your credit balance is too low",
+      message: "the text cannot be processed",
     });
     const visitor = await enter(t);
     await visitor.begin("failing", "family");
     await visitor.say("Fail");
-    await visitor.status("Fail", /failed: .*credit balance is too low/i);
+    await visitor.status("Fail", /failed: .*the text cannot be processed/i);
+    const notice = visitor.conversation.getByRole("article", { name: "Notice" });
+    await notice.filter({ hasText: "could not be processed, and I left it out" }).waitFor();
     await visitor.draft.waitFor({ state: "detached" });
   });
 

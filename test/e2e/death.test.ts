@@ -5,15 +5,22 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { MessageView } from "../../src/index.ts";
 import { eventually, meanwhile } from "../support/eventually.ts";
+import { open, toolResult } from "../support/model.ts";
 import { isAlive, killHard, processesNaming, signal } from "../support/processes.ts";
 import { answerOf, startRig } from "../support/rig.ts";
 
 const rig = await startRig({ after });
 const admin = { contact: { tier: "admin" } };
 
-async function assertInterrupted(message: MessageView): Promise<void> {
-  const { status, error, reply } = await rig.ended(message);
-  assert.deepEqual([status, error?.code, reply], ["failed", "interrupted", null]);
+/** Its turn was taken up by the next process: the model was asked anew, and saw the message once. */
+async function assertContinued(message: MessageView): Promise<void> {
+  const ended = await rig.ended(message);
+  assert.deepEqual(answerOf(ended).answers, [message.id]);
+  assert.equal(ended.tries, 2);
+  assert.deepEqual(open(await rig.lastRequest(message.chatId)), [message.text]);
+  const turns = rig.journal.of(message.chatId, "turn");
+  const states = turns.filter(({ messageIds }) => messageIds.includes(message.id)).map(({ state }) => state);
+  assert.deepEqual(states, ["started", "cut", "started", "answered"]);
 }
 
 /** The chat answers, in the session that it had. */
@@ -34,15 +41,20 @@ function mostInOneSession(): number {
   return Math.max(0, ...counts.values());
 }
 
-test("killed while text streams: the message fails, the session goes on", async () => {
+test("killed while text streams: the turn is taken up, and the message answered once", async () => {
   await rig.say("text", "one");
   const sessionId = await rig.sessionId("text");
-  rig.script("Tell me more", { kind: "text", text: "Half an answer", hold: Promise.withResolvers().promise });
+  const off = rig.script("Tell me more", {
+    kind: "text",
+    text: "Half an answer",
+    hold: Promise.withResolvers().promise,
+  });
   const message = await rig.tell("text", "Tell me more");
   await rig.journal.until("text", "text", ({ text }) => text.includes("Half"));
   await rig.inTranscript(message);
+  off();
   killHard(await rig.pid("text"));
-  await assertInterrupted(message);
+  await assertContinued(message);
   await assertGoesOn("text", sessionId);
 });
 
@@ -51,13 +63,18 @@ test("killed while a tool runs: the tool is gone before the next process starts,
   const sessionId = await rig.sessionId("tool");
   const mark = join(rig.folder, "marks-the-tool");
   const script = rig.file("tool.sh", `trap '' TERM; while :; do sleep 0.1; done # ${mark}`);
-  rig.script("Dig", { kind: "tool", name: "Bash", input: { command: `sh '${script}' '${mark}'` } });
+  const off = rig.script("Dig", {
+    kind: "tool",
+    name: "Bash",
+    input: { command: `sh '${script}' '${mark}'` },
+  });
   const message = await rig.tell("tool", "Dig");
   const tool = await eventually("the tool runs", () =>
     processesNaming(mark).find(({ command }) => command.startsWith(`sh ${script}`)),
   );
   await rig.inTranscript(message);
   const generation = (await rig.chat("tool")).process?.generation ?? 0;
+  off();
   killHard(await rig.pid("tool"));
   await rig.journal.until(
     "tool",
@@ -66,7 +83,10 @@ test("killed while a tool runs: the tool is gone before the next process starts,
   );
   assert.equal(isAlive(tool.pid), false);
   assert.deepEqual(processesNaming(mark), []);
-  await assertInterrupted(message);
+  await assertContinued(message);
+  assert.match(toolResult(await rig.lastRequest("tool")).text, /outcome is unknown/);
+  const tools = rig.journal.of("tool", "tool").map(({ state }) => state);
+  assert.deepEqual(tools, ["started", "unknown"]);
   await assertGoesOn("tool", sessionId);
 });
 

@@ -5,7 +5,8 @@ import type { Step } from "../../src/offline/index.ts";
 import { open } from "../support/model.ts";
 import { answerOf, startRig } from "../support/rig.ts";
 
-const rig = await startRig({ after });
+/** What passes is waited out for so long, and fails then. */
+const rig = await startRig({ after }, { config: "api.patience_seconds = 0.3" });
 
 const error = (status: number, type: Extract<Step, { kind: "error" }>["type"]): Step => ({
   kind: "error",
@@ -17,14 +18,9 @@ const error = (status: number, type: Extract<Step, { kind: "error" }>["type"]): 
 /** Claude Code asks once more after a refusal. */
 const refusal: Step = { kind: "text", text: "I would rather", stopReason: "refusal" };
 
-describe("a turn that fails ends its message with a code, makes no reply, and the next message is answered", () => {
+describe("a turn that fails ends its message with a code and a notice, and the next one is answered without it", () => {
   const failures: Record<string, { steps: Step[]; code: string }> = {
     "a malformed request": { steps: [error(400, "invalid_request_error")], code: "unknown" },
-    "a credential that is refused": {
-      steps: [error(401, "authentication_error")],
-      code: "authentication_failed",
-    },
-    "no permission": { steps: [error(403, "permission_error")], code: "authentication_failed" },
     "no such model": { steps: [error(404, "not_found_error")], code: "model_not_found" },
     "a rate limit": { steps: [error(429, "rate_limit_error")], code: "rate_limit" },
     "a broken API": { steps: [error(500, "api_error")], code: "server_error" },
@@ -51,15 +47,24 @@ describe("a turn that fails ends its message with a code, makes no reply, and th
       rig.script(name, ...steps);
       const failed = await rig.say("chat", name);
       assert.deepEqual([failed.status, failed.error?.code, failed.reply], ["failed", code, null]);
+      const { reply: notice } = await rig.journal.until("chat", "reply", ({ reply }) =>
+        reply.answers.includes(failed.id),
+      );
+      assert.deepEqual([notice.kind, notice.status], ["notice", "sent"]);
       const next = await rig.say("chat", `after ${name}`);
       assert.deepEqual(answerOf(next).answers, [next.id]);
       assert.match(answerOf(next).text, new RegExp(`You said: "after ${name}"`));
+      // What achieved nothing is out of the conversation: it would fail again and again.
+      if (steps.length === 1) {
+        const seen = JSON.stringify((await rig.lastRequest("chat")).body.messages);
+        assert.equal(seen.includes(JSON.stringify(name)), false);
+      }
     });
   }
 
   test("and in no reply stands a word of the API", () => {
     const replies = rig.journal.of("chat", "reply");
-    assert.equal(replies.length, Object.keys(failures).length);
+    assert.equal(replies.length, 2 * Object.keys(failures).length);
     for (const { reply } of replies) assert.doesNotMatch(reply.text, /API Error|nobody's business/);
   });
 });

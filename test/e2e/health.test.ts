@@ -13,32 +13,6 @@ async function newProcess(rig: Rig, chatId: string, pid: number): Promise<number
   });
 }
 
-test("three failed turns in a row: a new process serves the same session, without being asked", async (t) => {
-  const rig = await startRig(t);
-  await rig.say("chat", "one");
-  const sessionId = await rig.sessionId("chat");
-  const pid = await rig.pid("chat");
-  const fail = async (text: string) => {
-    rig.script(text, { kind: "error", status: 400, type: "invalid_request_error", message: "Scripted" });
-    assert.equal((await rig.say("chat", text)).status, "failed");
-  };
-  await fail("bad 1");
-  await fail("bad 2");
-  // One that ends well begins the count anew.
-  answerOf(await rig.say("chat", "good"));
-  await fail("bad 3");
-  await fail("bad 4");
-  assert.equal(await rig.pid("chat"), pid);
-  await fail("bad 5");
-
-  const successor = await newProcess(rig, "chat", pid);
-  assert.equal(isAlive(pid), false);
-  assert.match(await rig.ask("chat", "What did I say?"), /"good", .*"one"\.$/);
-  assert.equal(await rig.sessionId("chat"), sessionId);
-  assert.equal(await rig.pid("chat"), successor);
-  assert.equal(rig.starts("chat"), 2);
-});
-
 test("idle for longer than the limit: the process is closed, the conversation stays", async (t) => {
   const rig = await startRig(t, {
     config: "processes.idle_seconds = 0.5\nprocesses.health_check_seconds = 0.1",

@@ -58,7 +58,8 @@ describe("the ground of a session's process", () => {
     return file;
   }
   const membersOf = async (of: Session) => (await turnsOf(of, folders)).flatMap(({ members }) => members);
-  const prepare = (of: Session) => prepareGround(of, "john", folders, silent);
+  const prepare = (of: Session, continues = false) =>
+    prepareGround(of, "john", folders, { continues, log: silent });
   const proven = { ...record, sdkSessionId: "proven" };
 
   it("is folders, a link for people, and the session's own id when nothing was said yet", async () => {
@@ -120,6 +121,12 @@ describe("the ground of a session's process", () => {
     // Twice in a row: the second stands on the branch that the first was left out of.
     await transcriptOf("proven", [...refused, user("poison", "answer"), failed("error-2", "poison")]);
     assert.equal((await prepare(proven)).at, "answer");
+  });
+
+  it("leaves out what was cut before it achieved anything, unless that is to be taken up", async () => {
+    await transcriptOf("proven", [...turn, user("cut", "answer")]);
+    assert.equal((await prepare(proven)).at, "answer");
+    assert.equal((await prepare(proven, true)).at, null);
   });
 
   it("goes on behind what failed when that had achieved something: it may have changed the world", async () => {
