@@ -64,6 +64,8 @@ export async function prepareGround(
   const last = await lastTurn(transcript);
   if (last === null || continues || !cameToNothing(last)) return { ...ground, costSoFarUsd };
   if (last.before !== null) return { ...ground, costSoFarUsd, at: last.before };
+  // Nothing to go back to, though something was said: the chain of lines is broken (an imported transcript, say).
+  if ((await readTurns(transcript)).length > 1) return { ...ground, costSoFarUsd };
   await putTranscriptAside(space, sdkSessionId, copiesOf(record, folders));
   return { ...ground, transcript: null };
 }
