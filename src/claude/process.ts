@@ -26,6 +26,7 @@ import { activity, type GuardedProcess, spawnGuarded, treeGone } from "../os/ind
 import type { Claude, ClaudeEvent, ClaudeProcess, Launch, TurnUsage } from "./claude.ts";
 import { optionsOf } from "./launch.ts";
 import { ReplyText } from "./reply-text.ts";
+import { codeOf } from "./turns.ts";
 
 export interface ClaudeOptions {
   /** Marks every process as this home's: see `spawnGuarded`. */
@@ -306,7 +307,8 @@ class ClaudeCodeProcess implements ClaudeProcess {
     const words = result.subtype === "success" ? result.result : result.errors.join("; ");
     const tooLong = ["prompt_too_long", "blocking_limit"].includes(result.terminal_reason ?? "");
     const subtype = result.subtype === "success" ? "model_error" : result.subtype;
-    const code = interrupted ? "interrupted" : tooLong ? "context_too_long" : (errorCode ?? subtype);
+    const failure = errorCode === null ? subtype : codeOf(errorCode, words);
+    const code = interrupted ? "interrupted" : tooLong ? "context_too_long" : failure;
     this.#emit({ type: "failed", code, message: words, interrupted, ...end });
   }
 

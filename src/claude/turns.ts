@@ -149,7 +149,7 @@ class Reader {
       const message = blocks.map(({ text = "" }) => text).join("");
       turn.end = lostItsWay(entry.error, message)
         ? { kind: "open" }
-        : { kind: "failed", code: entry.error ?? "model_error", message };
+        : { kind: "failed", code: codeOf(entry.error ?? "model_error", message), message };
       return;
     }
     if (isMadeUp(entry)) return;
@@ -179,6 +179,11 @@ function canGoBackTo(entry: Entry): boolean {
 /** Of a command that we gave to the CLI, as for a compaction. What contacts type has a `promptSource`. */
 function isNoteOfCommand({ promptSource }: Entry, text: string): boolean {
   return promptSource === undefined && /^<(?:command-name|local-command-[a-z]+)>/.test(text);
+}
+
+/** The CLI's code of an error of the API; a bad request, which it calls `unknown`, bears its own name. */
+export function codeOf(code: string, message: string): string {
+  return code === "unknown" && message.startsWith("API Error: 400") ? "invalid_request" : code;
 }
 
 /**

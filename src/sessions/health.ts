@@ -2,20 +2,36 @@
  * Whether a session's process is well, and whether it is still worth its memory. Pure: the session acts.
  *
  * What it waits for decides how long it may: each kind of waiting has its own limit and its own evidence of progress.
- * Waiting for a slot, for a person's yes, for a limit or a budget to end is not the process's matter and never sick.
+ * Waiting for a slot or for a limit to end is not the process's matter: when it takes too long, the operator is told. A
+ * person's yes and a budget have limits of their own, where they are asked for.
  * A process that does not answer is hung when nothing else speaks for it: twice, and without using the processor
  * meanwhile. One that somebody has stopped (state T) says so itself.
  */
 
+import type { WaitingFor } from "../views.ts";
+
 /** All times in ms of the monotonic clock. */
-export interface Snapshot {
+export type Snapshot = ProcessSnapshot | WaitSnapshot;
+
+/** Of a session without a process. */
+export interface WaitSnapshot {
+  state: "none";
+  waiting: "slot" | "limit";
+  /** When it last came nearer: another place in the line for a slot, another end of the limit. */
+  progressAt: number;
+  /** When a limit ends; null for a slot. */
+  until: number | null;
+}
+
+/** Of a session with a process. */
+export interface ProcessSnapshot {
   state: "starting" | "idle" | "busy";
   /** When it was spawned. */
   since: number;
   /** Since when nothing is open in it; null while it works. */
   idleSince: number | null;
   /** What its turn waits for; null when none runs. */
-  waiting: "model" | "tool" | "compaction" | null;
+  waiting: "model" | "tool" | "compaction" | "approval" | "budget" | null;
   /** When the turn last got somewhere: a word of the model, a tool's begin or end, an answer's first byte. */
   progressAt: number;
   /** A request is with the gateway, which has limits of its own for it. */
@@ -35,7 +51,9 @@ export interface Ping {
 
 export type Diagnosis =
   | { verdict: "healthy" }
-  | { verdict: "waiting"; for: "start" | "model" | "tool" | "compaction" }
+  | { verdict: "waiting"; for: WaitingFor }
+  /** It waits for longer than it should, and nothing of its own can change that: the operator has to know. */
+  | { verdict: "overdue"; for: "slot" | "limit"; reason: string }
   /** To be replaced by a new process on the same session. `kill`: it cannot react to anything gentler. */
   | { verdict: "sick"; reason: string; remedy: "terminate" | "kill" }
   /** To be closed; the conversation stays. */
@@ -43,6 +61,10 @@ export type Diagnosis =
 
 /** In ms. */
 export const limits = {
+  /** In the same place of the line for a slot. */
+  slot: 15 * 60_000,
+  /** Beyond the end that a limit has named. */
+  limit: 5 * 60_000,
   /** Ten starts at once take 11 s each on two busy cores (measured); one that takes longer than this hangs. */
   start: 60_000,
   /** After its start a process is not blamed for silence: it shares the machine with others that start. */
@@ -63,6 +85,7 @@ export const limits = {
 };
 
 export function diagnose(snapshot: Snapshot, now: number, { idleMs }: { idleMs: number }): Diagnosis {
+  if (snapshot.state === "none") return diagnoseWait(snapshot, now);
   const { state, since, idleSince, ping } = snapshot;
   if (ping.stopped) return { verdict: "sick", reason: "it is stopped (state T)", remedy: "kill" };
   if (state === "starting") {
@@ -76,11 +99,24 @@ export function diagnose(snapshot: Snapshot, now: number, { idleMs }: { idleMs: 
   return { verdict: "healthy" };
 }
 
-function diagnoseTurn({ waiting, progressAt, asking, tools }: Snapshot, now: number): Diagnosis {
+function diagnoseWait({ waiting, progressAt, until }: WaitSnapshot, now: number): Diagnosis {
+  const overdue = waiting === "slot" ? now - progressAt >= limits.slot : now - (until ?? now) >= limits.limit;
+  if (!overdue) return { verdict: "waiting", for: waiting };
+  const reason =
+    waiting === "slot"
+      ? "no slot has become free for long"
+      : "the limit's end has passed, and it still holds";
+  return { verdict: "overdue", for: waiting, reason };
+}
+
+function diagnoseTurn({ waiting, progressAt, asking, tools }: ProcessSnapshot, now: number): Diagnosis {
   const silent = now - progressAt;
   switch (waiting) {
     case null:
       return { verdict: "healthy" };
+    case "approval":
+    case "budget":
+      return { verdict: "waiting", for: waiting };
     case "tool": {
       const over = tools.some(
         ({ since, timeoutMs }) =>

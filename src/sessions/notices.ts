@@ -29,7 +29,6 @@ function failureText({ code }: Failure, count: number): string {
     case "quarantined":
       return `I am out of order at the moment and could not answer ${what} (${code}). The operator has been told.`;
     case "invalid_request":
-    case "unknown":
       return `${capital(what)} could not be processed, and I left it out of our conversation (${code}).`;
     default:
       return `I could not answer ${what} because of a problem on our side (${code}). ${again}`;

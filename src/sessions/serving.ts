@@ -17,7 +17,7 @@ import type { Continuation } from "./aftermath.ts";
 import type { Book } from "./book.ts";
 import { currentUuid, type End, type Entry } from "./entry.ts";
 import type { Ground } from "./ground.ts";
-import { limits, type Ping, type Snapshot } from "./health.ts";
+import { limits, type Ping, type ProcessSnapshot } from "./health.ts";
 import { failureNotices } from "./notices.ts";
 import { endingsOf, outcomeOf } from "./outcome.ts";
 import { recordCall } from "./tools.ts";
@@ -185,7 +185,7 @@ export class Serving {
   }
 
   /** What is known of its health; `idleSince` and the rest of the judgement are the session's. */
-  snapshot(idleSince: number | null): Snapshot {
+  snapshot(idleSince: number | null): ProcessSnapshot {
     const { state } = this;
     const { for: waiting } = this.waiting;
     return {

@@ -105,6 +105,8 @@ export class Session implements Tenant {
   /** Of the next look at a burst that may be over. */
   #cancelLook: () => void = () => {};
   #isLooking = false;
+  /** Of a session that waits without a process. */
+  #wait: { place: string; since: number; told: boolean } | null = null;
   /** Acceptances under way that may come with a claim on the process. */
   #claims = 0;
 
@@ -303,7 +305,11 @@ export class Session implements Tenant {
   /** Looks whether the process is well and still needed, and acts on it. */
   async check(): Promise<void> {
     const serving = this.#serving;
-    if (serving === null || serving.state === "closing" || this.#isLooking) return;
+    if (serving === null) {
+      this.#judgeWait();
+      return;
+    }
+    if (serving.state === "closing" || this.#isLooking) return;
     this.#isLooking = true;
     const over = new AbortController();
     await serving.look(sleep(this.#around.clock, limits.ping, over.signal));
@@ -771,6 +777,7 @@ export class Session implements Tenant {
     switch (diagnosis.verdict) {
       case "healthy":
       case "waiting":
+      case "overdue":
         return;
       case "unused":
         serving.close(diagnosis.reason);
@@ -779,6 +786,38 @@ export class Session implements Tenant {
         this.#log.warn({ generation: serving.generation, ...diagnosis }, "replacing the process");
         serving.fail(diagnosis.reason, diagnosis.remedy);
     }
+  }
+
+  /** Without a process nothing is to be remedied here; the operator is told once when it takes too long. */
+  #judgeWait(): void {
+    const { clock, pool, limits: ours } = this.#around;
+    const { hold } = this.#parking;
+    const position = pool.position(this);
+    if (this.#entries.length === 0 || (hold === null && position === null)) {
+      this.#wait = null;
+      return;
+    }
+    const now = clock.monotonic();
+    const place = hold === null ? `slot ${position}` : `limit ${hold.until}`;
+    if (this.#wait?.place !== place) this.#wait = { place, since: now, told: false };
+    const diagnosis = diagnose(
+      {
+        state: "none",
+        waiting: hold === null ? "slot" : "limit",
+        progressAt: this.#wait.since,
+        until: hold === null ? null : now + hold.until - clock.now(),
+      },
+      now,
+      ours,
+    );
+    if (diagnosis.verdict !== "overdue" || this.#wait.told) return;
+    this.#wait.told = true;
+    this.#log.warn({ ...diagnosis }, "a chat waits for long");
+    this.#book.note({
+      type: "notice",
+      code: "waits_long",
+      text: `Waits for ${diagnosis.for}: ${diagnosis.reason}.`,
+    });
   }
 
   /** Lets what is in the process's hands end, then closes it; after the drain limit, or in a hurry, it is ended as it is. */

@@ -20,7 +20,7 @@ const refusal: Step = { kind: "text", text: "I would rather", stopReason: "refus
 
 describe("a turn that fails ends its message with a code and a notice, and the next one is answered without it", () => {
   const failures: Record<string, { steps: Step[]; code: string }> = {
-    "a malformed request": { steps: [error(400, "invalid_request_error")], code: "unknown" },
+    "a malformed request": { steps: [error(400, "invalid_request_error")], code: "invalid_request" },
     "no such model": { steps: [error(404, "not_found_error")], code: "model_not_found" },
     "a rate limit": { steps: [error(429, "rate_limit_error")], code: "rate_limit" },
     "a broken API": { steps: [error(500, "api_error")], code: "server_error" },

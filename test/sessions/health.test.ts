@@ -6,16 +6,16 @@ import {
   diagnose,
   isQuarantined,
   limits,
+  type ProcessSnapshot,
   quarantine,
   restartDelayMs,
-  type Snapshot,
 } from "../../src/sessions/health.ts";
 
 const idleMs = 7_200_000;
 const now = 100_000_000;
 const well = { missed: 0, worked: false, stopped: false };
 /** Busy for long, and nothing open in it. */
-const busy: Snapshot = {
+const busy: ProcessSnapshot = {
   state: "busy",
   since: 0,
   idleSince: null,
@@ -25,7 +25,7 @@ const busy: Snapshot = {
   tools: [],
   ping: well,
 };
-const judge = (more: Partial<Snapshot>): Diagnosis => diagnose({ ...busy, ...more }, now, { idleMs });
+const judge = (more: Partial<ProcessSnapshot>): Diagnosis => diagnose({ ...busy, ...more }, now, { idleMs });
 
 const minutes = (n: number) => n * 60_000;
 const tool = (ranMs: number, timeoutMs: number | null = null) => ({ since: now - ranMs, timeoutMs });
@@ -34,7 +34,7 @@ const tool = (ranMs: number, timeoutMs: number | null = null) => ({ since: now -
 const waits: ReadonlyArray<{
   what: string;
   for: "start" | "model" | "tool" | "compaction";
-  after: (ms: number) => Partial<Snapshot>;
+  after: (ms: number) => Partial<ProcessSnapshot>;
   limit: number;
   remedy: "terminate" | "kill";
 }> = [
@@ -163,7 +163,7 @@ describe("an idle process", () => {
 
 describe("the diagnosis", () => {
   const at = fc.nat(now);
-  const snapshots: fc.Arbitrary<Snapshot> = fc.record({
+  const snapshots: fc.Arbitrary<ProcessSnapshot> = fc.record({
     state: fc.constantFrom("starting", "idle", "busy"),
     since: at,
     idleSince: fc.option(at),
@@ -173,7 +173,7 @@ describe("the diagnosis", () => {
     tools: fc.array(fc.record({ since: at, timeoutMs: fc.option(fc.nat(minutes(60))) }), { maxLength: 3 }),
     ping: fc.record({ missed: fc.nat(3), worked: fc.boolean(), stopped: fc.boolean() }),
   });
-  const diagnosisOf = (snapshot: Snapshot, more: Partial<Snapshot> = {}) =>
+  const diagnosisOf = (snapshot: ProcessSnapshot, more: Partial<ProcessSnapshot> = {}) =>
     diagnose({ ...snapshot, ...more }, now, { idleMs });
 
   it("blames nobody for a turn in which something has just happened", () => {
@@ -226,6 +226,29 @@ describe("the diagnosis", () => {
         else assert.ok(!stopped && snapshot.state !== "starting");
       }),
     );
+  });
+});
+
+describe("a session that waits without a process", () => {
+  const slot = (ms: number) =>
+    diagnose({ state: "none", waiting: "slot", progressAt: now - ms, until: null }, now, { idleMs });
+  const limit = (ms: number) =>
+    diagnose({ state: "none", waiting: "limit", progressAt: 0, until: now - ms }, now, { idleMs });
+
+  it("waits for a slot, and is overdue when its place in the line has not changed for 15 minutes", () => {
+    assert.deepEqual(slot(minutes(15) - 1), { verdict: "waiting", for: "slot" });
+    assert.equal(slot(minutes(15)).verdict, "overdue");
+  });
+
+  it("waits for a limit's end however far away that is, and is overdue 5 minutes after it", () => {
+    assert.deepEqual(limit(-minutes(10_000)), { verdict: "waiting", for: "limit" });
+    assert.deepEqual(limit(minutes(5) - 1), { verdict: "waiting", for: "limit" });
+    assert.equal(limit(minutes(5)).verdict, "overdue");
+  });
+
+  it("is left alone for as long as somebody is asked for a yes, or for more budget", () => {
+    assert.deepEqual(judge({ waiting: "approval" }), { verdict: "waiting", for: "approval" });
+    assert.deepEqual(judge({ waiting: "budget" }), { verdict: "waiting", for: "budget" });
   });
 });
 
