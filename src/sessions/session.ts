@@ -30,7 +30,6 @@ import type {
 } from "../ledger/index.ts";
 import type { Logger } from "../log.ts";
 import type { ChatState, Waiting } from "../views.ts";
-import type { Continuation } from "./aftermath.ts";
 import { Book } from "./book.ts";
 import { contentOf, factsOf } from "./content.ts";
 import { Conversation } from "./conversation.ts";
@@ -45,15 +44,16 @@ import {
   putBack,
   sendOf,
 } from "./entry.ts";
-import type { Folders, Ground } from "./ground.ts";
+import type { Folders } from "./ground.ts";
 import { couldJoin, handover } from "./handover.ts";
 import { diagnose, limits, quarantine } from "./health.ts";
 import { Holds } from "./holds.ts";
+import { type Launch, Launcher, type Plan } from "./launcher.ts";
 import { failureNotices, holdNotice, stopNotice } from "./notices.ts";
 import { stoppedBefore } from "./outcome.ts";
 import { isHeld, Parking } from "./parking.ts";
 import type { Pool, Tenant } from "./pool.ts";
-import { clearAfter, noteRunning } from "./running.ts";
+import { clearAfter } from "./running.ts";
 import { type Over, Serving } from "./serving.ts";
 import { noteOf } from "./tools.ts";
 
@@ -93,7 +93,7 @@ export class Session implements Tenant {
   #serving: Serving | null = null;
   /** In ms of the monotonic clock; null while something is open. */
   #idleSince: number | null = null;
-  #launching: { abort: AbortController; settled: Promise<unknown> } | null = null;
+  readonly #launcher: Launcher;
   #running: Promise<void> | null = null;
   #draining = false;
   #thrownAway = false;
@@ -129,11 +129,15 @@ export class Session implements Tenant {
     this.#book = new Book({ chatId, hostId, ledger, clock, log: this.#log, hurry, onFailure });
     this.#conversation = new Conversation(this.#book, around.folders, this.#log);
     this.#holds = new Holds({
-      onHeld: () => {
-        this.#launching?.abort.abort();
-        return this.#launching?.settled;
-      },
+      onHeld: () => this.#launcher.callOff(),
       onReleased: () => this.#kick(),
+    });
+    this.#launcher = new Launcher({
+      ...{ tenant: this, around, book: this.#book, conversation: this.#conversation, deaths: this.#deaths },
+      plan: () => this.#plan(),
+      serve: (launch) => this.#serve(launch),
+      onFailed: (error) => this.#startFailed(error),
+      onGivenBack: (entries) => this.#stopLate(entries),
     });
   }
 
@@ -143,7 +147,7 @@ export class Session implements Tenant {
     if (this.#serving !== null) return this.#serving.state;
     if (this.#deaths.quarantine !== null) return "quarantined";
     if (this.#parking.hold !== null) return "parked";
-    return this.#launching === null ? "dormant" : "starting";
+    return this.#launcher.isUnderWay ? "starting" : "dormant";
   }
 
   get process(): { pid: number; generation: number; since: number } | null {
@@ -330,8 +334,7 @@ export class Session implements Tenant {
     this.#holds.abandon(crashed());
     this.#parking.lookAgain();
     this.#cancelLook();
-    this.#launching?.abort.abort();
-    await this.#launching?.settled;
+    await this.#launcher.callOff();
     const serving = this.#serving;
     serving?.close("the session crashed", "terminate");
     await serving?.over;
@@ -365,7 +368,7 @@ export class Session implements Tenant {
         continue;
       }
       if (await this.#waitsForLimit()) continue;
-      const serving = await this.#launch();
+      const serving = await this.#launcher.launch();
       if (serving === null) continue;
       this.#pump();
       const over = await serving.over;
@@ -412,94 +415,23 @@ export class Session implements Tenant {
     this.#around.onDormant(this);
   }
 
-  /** Waits for a slot and a start, then spawns the process. Null: it is not wanted now, or could not be started. */
-  async #launch(): Promise<Serving | null> {
-    const { clock, pool } = this.#around;
-    const abort = new AbortController();
-    const settled = Promise.withResolvers<void>();
-    this.#launching = { abort, settled: settled.promise };
-    try {
-      const delay = this.#deaths.delayBeforeNext;
-      if (delay > 0) await sleep(clock, delay, abort.signal);
-      if (!(await pool.acquire(this, abort.signal))) return null;
-      if (await pool.starts.enter(abort.signal)) await this.#spawn(abort.signal);
-      return this.#serving;
-    } finally {
-      if (this.#serving === null) pool.release(this);
-      this.#launching = null;
-      settled.resolve();
-    }
-  }
-
-  /** Sets `#serving` unless it fails or is called off. Has a place among the starts, and leaves it when it is done. */
-  async #spawn(calledOff: AbortSignal): Promise<void> {
-    const { pool } = this.#around;
-    const startDone = once(() => pool.starts.leave());
-    try {
-      this.#refuseUnwelcome();
-      const continuation = this.#conversation.stillWanted(this.#entries);
-      const first = continuation?.entries[0] ?? this.#entries[0];
-      const policy = this.#policyOf(first?.message.sender ?? null);
-      if (policy === undefined) this.#wake = null;
-      if (policy === undefined || !this.#wanted()) return;
-      const ground = await this.#prepare(first);
-      if (ground !== null) await this.#begin(policy, ground, continuation, startDone, calledOff);
-    } finally {
-      if (this.#serving === null) startDone();
-    }
-  }
-
-  async #prepare(first: Entry | undefined): Promise<Ground | null> {
-    try {
-      return await this.#conversation.prepare(first);
-    } catch (error) {
-      this.#startFailed(error);
-      return null;
-    }
-  }
-
-  async #begin(
-    policy: Policy,
-    ground: Ground,
-    continuation: Continuation | null,
-    startDone: () => void,
-    calledOff: AbortSignal,
-  ): Promise<void> {
-    const book = this.#book;
-    const { record } = book.known;
-    const reason = this.#entries.length > 0 ? "message" : (this.#wake ?? "restart");
-    const { generation } = await book.write((ledger, lease) => ledger.beginProcess(lease, record.id, reason));
-    if (continuation !== null) await this.#conversation.charge(generation, continuation);
-    await noteRunning(this.#around.folders, record.id);
-    const notBegun = (why: string) => {
-      if (continuation !== null) {
-        this.#conversation.giveBack(continuation);
-        this.#stopLate(continuation.entries);
-      }
-      book.later((ledger, lease) => ledger.processEnded(lease, generation, why));
+  /** What the next process is wanted for; null: for nothing. */
+  #plan(): Plan | null {
+    this.#refuseUnwelcome();
+    const continuation = this.#conversation.stillWanted(this.#entries);
+    const first = continuation?.entries[0] ?? this.#entries[0];
+    const policy = this.#policyOf(first?.message.sender ?? null);
+    if (policy === undefined) this.#wake = null;
+    if (policy === undefined || !this.#wanted()) return null;
+    return {
+      policy,
+      continuation,
+      first,
+      reason: first === undefined ? (this.#wake ?? "restart") : "message",
     };
-    // Nothing is waited for between here and the spawn: whoever has called it off finds no process later.
-    if (calledOff.aborted) return notBegun("not needed any more");
-    try {
-      const serving = this.#serve(generation, policy, ground, continuation, startDone);
-      this.#serving = serving;
-      void serving.over.then(startDone);
-      this.#wake = null;
-      this.#conversation.taken();
-      book.later((ledger, lease) => ledger.processStarted(lease, generation, serving.pid));
-    } catch (error) {
-      notBegun(messageOf(error));
-      this.#startFailed(error);
-    }
   }
 
-  #serve(
-    generation: number,
-    policy: Policy,
-    ground: Ground,
-    continuation: Continuation | null,
-    startDone: () => void,
-  ): Serving {
+  #serve({ generation, policy, ground, continuation, startDone }: Launch): Serving {
     const { claude, gateway, clock, onText } = this.#around;
     const serving: Serving = new Serving({
       ...{ generation, policy, ground, continuation, book: this.#book, claude, gateway, clock },
@@ -527,6 +459,9 @@ export class Session implements Tenant {
         }
       },
     });
+    this.#serving = serving;
+    this.#wake = null;
+    this.#conversation.taken();
     return serving;
   }
 
@@ -892,12 +827,4 @@ type ClaimInput = Pick<Inbound, "sender" | "channel" | "route" | "contact" | "co
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function once(fn: () => void): () => void {
-  let done = false;
-  return () => {
-    if (!done) fn();
-    done = true;
-  };
 }
