@@ -24,8 +24,6 @@ export const noncePattern = /nonce-[0-9a-f]{8}/g;
 
 export interface RoundFacts {
   readonly seed: string;
-  /** Replies leave by the channel, and `deliveries` tells what came. */
-  readonly channel: boolean;
 }
 
 /** An acknowledgement of the API: from then on the message is the daemon's. */

@@ -20,7 +20,6 @@ const usage = `npm run chaos -- [options]
   --seed TEXT    of traffic and faults (random, and printed)
   --chats N      chats that write (16)
   --least N      kills that each point must have had at the end (1); 0: nothing needs to be covered
-  --channel      replies leave by a channel that fails and answers late
   --sabotages    instead: break the source on purpose, in copies, and see that each break is found
   --only NAME    of the sabotages
   --dir PATH     where the run's folder is made (${tmpdir()})
@@ -34,7 +33,6 @@ const { values } = parseArgs({
     seed: { type: "string", default: randomBytes(4).toString("hex") },
     chats: { type: "string", default: "16" },
     least: { type: "string", default: "1" },
-    channel: { type: "boolean", default: false },
     sabotages: { type: "boolean", default: false },
     only: { type: "string" },
     dir: { type: "string", default: tmpdir() },
@@ -58,9 +56,9 @@ try {
 }
 
 async function round(): Promise<boolean> {
-  const { seed, channel } = values;
+  const { seed } = values;
   const chats = count("chats", values.chats);
-  const plan = { seed, seconds: seconds(), chats, leastKills: count("least", values.least, 0), channel };
+  const plan = { seed, seconds: seconds(), chats, leastKills: count("least", values.least, 0) };
   const folder = mkdtempSync(join(realpathSync(values.dir), "switchboard-chaos-"));
   console.log(`seed ${seed}, evidence in ${folder}`);
   const { signal } = ending;

@@ -38,8 +38,6 @@ export interface RoundPlan {
   readonly chats: number;
   /** Kills that each point must have had at the end. */
   readonly leastKills: number;
-  /** Whether replies leave by a channel. */
-  readonly channel: boolean;
   /** Made by the caller, and empty. */
   readonly folder: string;
   readonly signal: AbortSignal;
@@ -64,8 +62,8 @@ stop_seconds = 3
 `;
 
 export async function runRound(plan: RoundPlan): Promise<Coverage> {
-  const { folder, seed, channel } = plan;
-  const facts: RoundFacts = { seed, channel };
+  const { folder, seed } = plan;
+  const facts: RoundFacts = { seed };
   writeFileSync(join(folder, files.round), JSON.stringify(facts));
   const disk = SmallDisk.mount(join(folder, files.home));
   try {
@@ -76,18 +74,11 @@ export async function runRound(plan: RoundPlan): Promise<Coverage> {
   }
   const records = readFileSync(join(folder, files.faults), "utf8").split("\n").filter(Boolean);
   const faults: FaultRecord[] = records.map((line) => JSON.parse(line));
-  return coverageOf(faults, plan.leastKills, skipped(plan, disk));
+  return coverageOf(faults, plan.leastKills, skipped(disk));
 }
 
-function skipped({ channel }: RoundPlan, disk: SmallDisk | string): Map<string, string> {
-  const none = ["channel failed", "channel late", "channel dropped"].map((name): [string, string] => [
-    name,
-    "without --channel",
-  ]);
-  return new Map([
-    ...(channel ? [] : none),
-    ...(disk instanceof SmallDisk ? [] : [["disk full", disk] as [string, string]]),
-  ]);
+function skipped(disk: SmallDisk | string): Map<string, string> {
+  return new Map(disk instanceof SmallDisk ? [] : [["disk full", disk]]);
 }
 
 class Round implements AsyncDisposable {
@@ -96,7 +87,7 @@ class Round implements AsyncDisposable {
   readonly #eye: LedgerEye;
   readonly #closing = new AsyncDisposableStack();
   readonly #model: ChaosModel;
-  readonly #channel: Channel | null;
+  readonly #channel: Channel;
   readonly #world: World;
   readonly #watch: Watch;
   readonly #striker: Striker;
@@ -109,7 +100,7 @@ class Round implements AsyncDisposable {
     const faults = new Journal<FaultRecord>(join(plan.folder, files.faults));
     const dice = new Dice(plan.seed);
     const deliveries = new Journal<Delivery>(join(plan.folder, files.deliveries));
-    const channel = plan.channel ? await Channel.open(dice.named("channel"), deliveries, faults) : null;
+    const channel = await Channel.open(dice.named("channel"), deliveries, faults);
     const requests = new Journal<RequestRecord>(join(plan.folder, files.requests));
     let round: Round | undefined;
     const model = await startModel({
@@ -130,7 +121,7 @@ class Round implements AsyncDisposable {
     parts: {
       faults: Journal<FaultRecord>;
       dice: Dice;
-      channel: Channel | null;
+      channel: Channel;
       model: ChaosModel;
       disk: SmallDisk | null;
     },
@@ -145,7 +136,7 @@ class Round implements AsyncDisposable {
     this.#world = new World({
       folder,
       modelUrl: model.url,
-      config: config + (channel?.config ?? ""),
+      config: config + channel.config,
       storageSuffered: (since) => this.#weather.sufferedUntil >= since,
     });
     this.#eye = new LedgerEye(this.#world.home);
@@ -177,7 +168,7 @@ class Round implements AsyncDisposable {
       chats,
       accepted,
       faults,
-      channel: channel === null ? null : channelName,
+      channel: channelName,
       openIn: (chatId) => this.#watch.open(chatId),
       onAccepted: () => void this.#striker.offer({ point: "accepting", space: null, holds: () => true }),
     });
@@ -207,7 +198,7 @@ class Round implements AsyncDisposable {
     say("the faults stop");
     this.#striker.stop();
     this.#model.calm();
-    this.#channel?.calm();
+    this.#channel.calm();
     await Promise.all([this.#weather.stop(), this.#traffic.stop()]);
     await this.#quiet();
     await this.#traffic.rollCall();
@@ -223,7 +214,7 @@ class Round implements AsyncDisposable {
     await this.#world.end();
     for (const process of this.#watch.processes) signalSeen(process, "SIGKILL");
     await Promise.allSettled([this.#weather.stop(), this.#model.close()]);
-    this.#channel?.close();
+    this.#channel.close();
     this.#eye.close();
     await this.#closing.disposeAsync();
   }

@@ -15,8 +15,8 @@ export interface TrafficOptions {
   readonly chats: readonly string[];
   readonly accepted: Journal<Accepted>;
   readonly faults: Journal<FaultRecord>;
-  /** The field that every message bears besides: how its reply leaves. */
-  readonly channel: string | null;
+  /** By which the replies of every other chat leave; the others' are fetched. */
+  readonly channel: string;
   openIn(chatId: string): number;
   onAccepted(chatId: string): void;
 }
@@ -109,8 +109,8 @@ export class Traffic {
   }
 
   #postOf(chatId: string, externalId: string, orders: Orders, route: number): Post {
-    const way =
-      this.#options.channel === null ? { route: { lane: route } } : { channel: this.#options.channel };
+    const { chats, channel } = this.#options;
+    const way = { route: { lane: route }, ...(chats.indexOf(chatId) % 2 === 0 ? { channel } : {}) };
     const body = { text: textOf(orders), id: externalId, contact: { tier: "admin" }, ...way };
     return { chatId, externalId, nonce: orders.nonce, body };
   }

@@ -12,6 +12,8 @@ export interface MessageRow {
   /** The only one in its text. */
   readonly nonce: string;
   readonly route: string;
+  /** Null: its reply is fetched. */
+  readonly channel: string | null;
   readonly status: string;
   readonly tries: number;
   readonly errorCode: string | null;
@@ -33,6 +35,8 @@ export interface ReplyRow {
 export interface TryRow {
   readonly messageId: string;
   readonly generation: number;
+  readonly kind: string;
+  readonly progress: number;
   readonly outcome: string | null;
 }
 
@@ -67,7 +71,6 @@ export interface RequestSeen extends RequestNonces {
 }
 
 export interface Case {
-  readonly channel: boolean;
   readonly messages: readonly MessageRow[];
   readonly replies: readonly ReplyRow[];
   readonly tries: readonly TryRow[];

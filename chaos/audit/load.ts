@@ -13,7 +13,6 @@ import {
   files,
   noncePattern,
   type RequestRecord,
-  type RoundFacts,
   type Sample,
 } from "../evidence.ts";
 import type { Case, RequestSeen } from "./case.ts";
@@ -30,10 +29,8 @@ export async function loadCase(folder: string): Promise<Case> {
     return picked;
   };
   const all = <T>(name: string): Promise<T[]> => lines<T>(name, (record) => [record]);
-  const round: RoundFacts = JSON.parse(readFileSync(join(folder, files.round), "utf8"));
   const end = join(folder, files.end);
   return {
-    channel: round.channel,
     ...loadLedger(join(folder, files.home, "switchboard.db")),
     accepted: await all<Accepted>(files.accepted),
     requests: await lines<RequestRecord, RequestSeen>(files.requests, seen),
@@ -72,6 +69,7 @@ function loadLedger(path: string): Ledger {
         text: String(row.text),
         nonce: String(row.text).match(noncePattern)?.[0] ?? "",
         route: String(row.route),
+        channel: text(row.channel),
         status: String(row.status),
         tries: Number(row.tries),
         errorCode: text(row.error_code),
@@ -90,6 +88,8 @@ function loadLedger(path: string): Ledger {
       tries: rows("SELECT * FROM tries ORDER BY message_id, n").map((row) => ({
         messageId: String(row.message_id),
         generation: Number(row.generation),
+        kind: String(row.kind),
+        progress: Number(row.progress),
         outcome: text(row.outcome),
       })),
       turns: rows("SELECT number, id, outcome FROM turns").map((row) => ({

@@ -30,12 +30,16 @@ export function noncesIn(body: Record<string, unknown>): RequestNonces {
   return { said, open: said.slice(answered), anywhere: [...new Set(matches(JSON.stringify(body)))] };
 }
 
+/** What the daemon tells of a lost try: its own words, though they quote a tool's input. */
+const daemonsNote =
+  /Note from Switchboard: a first attempt[\s\S]*?Check what they did before you repeat them\.\n?/g;
+
 function textOf(content: unknown): string {
-  if (typeof content === "string") return content;
+  if (typeof content === "string") return content.replaceAll(daemonsNote, "");
   return listOf(content)
     .map((block) => {
       const { text, content: inner } = fieldsOf(block);
-      return typeof text === "string" ? text : textOf(inner);
+      return typeof text === "string" ? text.replaceAll(daemonsNote, "") : textOf(inner);
     })
     .join("\n");
 }

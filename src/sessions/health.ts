@@ -71,8 +71,6 @@ export const limits = {
   grace: 60_000,
   /** A living process answers within 3 ms, in mid-turn too (measured); the rest is room for a loaded machine. */
   ping: 5_000,
-  /** Between two looks at a process. With two missed pings a hung one is found within 30 s. */
-  check: 10_000,
   /** Without a request, a word or a tool, in the middle of a turn. */
   model: 120_000,
   /** Of a tool that has declared none. The CLI's own limit for Bash is 10 minutes at most. */

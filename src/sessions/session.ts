@@ -277,11 +277,6 @@ export class Session implements Tenant {
     return isFree;
   }
 
-  /** The operator may have put right what parked it. */
-  unpark(): void {
-    this.#parking.lookAgain();
-  }
-
   /** The session before the last reset again. `busy` while something is open; null when there is none. */
   undoReset(): Promise<{ record: SessionRecord } | "busy" | null> {
     return this.#holds.exclusive(async () => {

@@ -19,6 +19,7 @@ const withMessage = (change: object) => ({
 const withReply = (change: object) => ({
   replies: well.replies.map((row) => (row.text.includes(second) ? { ...row, ...change } : row)),
 });
+const byChannel = well.messages.map((each) => ({ ...each, channel: "chaos" }));
 const delivered = [first, second, other].map((nonce) => ({
   at: 1,
   key: nonce,
@@ -80,7 +81,13 @@ describe("the auditor", () => {
         ...withMessage({ tries: 4 }),
         tries: [
           ...well.tries,
-          ...[3, 4, 5].map((generation) => ({ messageId: `id of ${second}`, generation, outcome: "lost" })),
+          ...[3, 4, 5].map((generation) => ({
+            messageId: `id of ${second}`,
+            generation,
+            kind: "send",
+            progress: 0,
+            outcome: "lost",
+          })),
         ],
       },
     ],
@@ -131,13 +138,14 @@ describe("the auditor", () => {
     [
       "answer-delivered",
       "an answer never came to the channel",
-      { channel: true, deliveries: delivered.slice(1) },
+      { messages: byChannel, deliveries: delivered.slice(1) },
     ],
+    ["answer-delivered", "an answer came to a channel that is not its own", { deliveries: delivered }],
     [
       "answer-delivered",
       "an answer came under two keys",
       {
-        channel: true,
+        messages: byChannel,
         deliveries: [...delivered, { at: 2, key: "other", nonces: [first], how: "accepted" }],
       },
     ],
@@ -185,6 +193,8 @@ describe("the auditor", () => {
       const made = Array.from({ length: tries }, () => ({
         messageId: `id of ${first}`,
         generation: 1,
+        kind: "send",
+        progress: 0,
         outcome: "lost",
       }));
       const ends = [{ messageId: `id of ${first}`, status: "failed" }];
@@ -221,6 +231,6 @@ describe("the auditor", () => {
       ...delivered,
       ...delivered.map((delivery) => ({ ...delivery, how: "failed" as const })),
     ];
-    assert.deepEqual(found(wellDone({ channel: true, deliveries })), []);
+    assert.deepEqual(found(wellDone({ messages: byChannel, deliveries })), []);
   });
 });

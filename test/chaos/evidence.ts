@@ -14,6 +14,7 @@ export function message(change: Partial<MessageRow> & { nonce: string }): Messag
     seq: 1,
     externalId: change.nonce,
     text: `Please answer () ${change.nonce}`,
+    channel: null,
     route: "null",
     status: "answered",
     tries: 1,
@@ -63,7 +64,6 @@ export function seen(change: Partial<ProcessSeen>): ProcessSeen {
 /** Anna has written twice and Ben once; each was answered. */
 export function wellDone(change: Partial<Case> = {}): Case {
   return {
-    channel: false,
     messages: [
       message({ nonce: first }),
       message({ nonce: second, seq: 3 }),
@@ -73,6 +73,8 @@ export function wellDone(change: Partial<Case> = {}): Case {
     tries: [first, second, other].map((nonce) => ({
       messageId: `id of ${nonce}`,
       generation: nonce === other ? 2 : 1,
+      kind: "send",
+      progress: 0,
       outcome: "answered",
     })),
     turns: [first, second, other].map((nonce) => ({

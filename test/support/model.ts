@@ -1,4 +1,5 @@
 /** The scripted model: what tests have it say, and how they read what it was asked. */
+import assert from "node:assert/strict";
 import { parts } from "../../src/offline/claude-code.ts";
 import {
   type MessagesRequest,
@@ -6,6 +7,7 @@ import {
   type RecordedRequest,
   readConversation,
   type Step,
+  userMessages,
 } from "../../src/offline/index.ts";
 import { within } from "./eventually.ts";
 
@@ -39,6 +41,17 @@ function wordsIn(body: MessagesRequest, { role, ...turn }: Turn): string[] {
 /** The messages that the request is to be answered for, without contact facts. */
 export function open({ body }: RecordedRequest): readonly string[] {
   return readConversation(body).open;
+}
+
+/** Fails when one request shows the model a text of a person's twice, wherever it stands. */
+export function assertSeenOnce(requests: readonly RecordedRequest[], ...texts: string[]): void {
+  for (const { body } of requests) {
+    const seen = userMessages(body);
+    for (const text of texts) {
+      const times = seen.filter((each) => each === text).length;
+      assert.ok(times <= 1, `one request shows ${JSON.stringify(text)} ${times} times: ${seen.join(" | ")}`);
+    }
+  }
 }
 
 /** The first request, past or coming, whose newest message is `text`. */

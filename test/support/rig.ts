@@ -4,9 +4,10 @@
  * Switchboard fails it.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Channel } from "../../src/channels/index.ts";
 import { parseConfig } from "../../src/config.ts";
 import type { ChatView, InboundInput, MessageView, ReplyView, Switchboard } from "../../src/index.ts";
 import { createLogger, silent } from "../../src/log.ts";
@@ -21,14 +22,18 @@ import { inTranscript } from "./transcript.ts";
 export interface RigOptions {
   /** The text of a `switchboard.toml`. */
   config?: string;
+  channels?: readonly Channel[];
 }
 
 /** The model's real credential in these tests; no process but Switchboard itself may know it. */
 export const credential = "sk-the-real-one";
 
-export async function startRig(scope: Scope, { config = "" }: RigOptions = {}): Promise<Rig> {
+export async function startRig(
+  scope: Scope,
+  { config = "", channels = [] }: RigOptions = {},
+): Promise<Rig> {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), "e2e-"));
-  const rig = new Rig(folder, await startOffline({ keep: Number.POSITIVE_INFINITY }));
+  const rig = new Rig(folder, await startOffline({ keep: Number.POSITIVE_INFINITY }), channels);
   scope.after(async () => {
     await rig.end();
     rmSync(folder, { recursive: true, force: true });
@@ -43,13 +48,15 @@ export class Rig {
   readonly home: string;
   readonly model: OfflineModel;
   readonly journal = new Journal();
+  readonly #channels: readonly Channel[];
   #switchboard: Switchboard | null = null;
   #followed: Promise<void> = Promise.resolve();
 
-  constructor(folder: string, model: OfflineModel) {
+  constructor(folder: string, model: OfflineModel, channels: readonly Channel[]) {
     this.folder = folder;
     this.home = join(folder, "home");
     this.model = model;
+    this.#channels = channels;
   }
 
   get switchboard(): Switchboard {
@@ -64,6 +71,7 @@ export class Rig {
       home: this.home,
       upstream: { baseUrl: this.model.url, apiKey: credential },
       config: parseConfig(config, "switchboard.toml"),
+      channels: this.#channels,
       log: process.env.SWITCHBOARD_TEST_LOG === undefined ? silent : createLogger("debug"),
     });
     this.#followed = this.journal.follow(this.#switchboard);
@@ -194,6 +202,14 @@ export class Rig {
     const path = join(this.folder, name);
     writeFileSync(path, text);
     return path;
+  }
+
+  /** The file of the chat's transcript. */
+  async transcript(chatId: string): Promise<string> {
+    const sessions = join(await this.workFolder(chatId), "..", "claude", "projects");
+    const [file] = globSync(join(sessions, "*", `${await this.sessionId(chatId)}.jsonl`));
+    assert.ok(file, `${chatId} has no transcript`);
+    return file;
   }
 
   /** The chat's work folder. */

@@ -1,6 +1,6 @@
 /** Every message has one end, told once; nothing waits for ever; nothing is given up before its tries are used. */
 
-import type { Case } from "../case.ts";
+import type { Case, TryRow } from "../case.ts";
 import { about, type Violation } from "../violation.ts";
 
 const endStatuses: readonly string[] = ["answered", "refused", "failed", "stopped"];
@@ -36,14 +36,28 @@ export function neverSilent({ messages, tries, turns }: Case): Violation[] {
   return [...open, ...left, ...turnsLeft];
 }
 
-/** Only tries that were used up let a message fail: all trouble here is of the kind that passes. */
-export function notGivenUpEarly({ messages }: Case): Violation[] {
+/**
+ * Only tries that were used up let a message fail: all trouble here is of the kind that passes. A chat whose processes died
+ * again and again may be left alone for a while.
+ */
+export function notGivenUpEarly({ messages, tries }: Case): Violation[] {
+  const byMessage = Map.groupBy(tries, ({ messageId }) => messageId);
   return messages.flatMap((message) => {
-    const { status, tries, errorCode } = message;
+    const { status, errorCode } = message;
     if (status !== "failed" && status !== "refused" && status !== "stopped") return [];
-    if (status === "failed" && tries >= mostTries) return [];
-    return [about("gave-up-early", message, `is ${status} (${errorCode}) after ${tries} tries`, "messages")];
+    if (status === "failed" && errorCode === "quarantined") return [];
+    const used = countedTries(byMessage.get(message.id) ?? []);
+    if (status === "failed" && used >= mostTries) return [];
+    return [about("gave-up-early", message, `is ${status} (${errorCode}) after ${used} tries`, "messages")];
   });
+}
+
+/** Excused tries do not count, nor do continuations after which the turn had got further. */
+function countedTries(tries: readonly TryRow[]): number {
+  return tries.filter(({ outcome, kind, progress }, at) => {
+    const after = tries[at + 1]?.progress ?? progress;
+    return outcome !== "excused" && !(kind === "continue" && after > progress);
+  }).length;
 }
 
 /**
@@ -63,8 +77,10 @@ export function charged({ messages, tries, requests }: Case): Violation[] {
     const uncharged = [...(asking.get(message.nonce) ?? [])].filter(
       (generation) => generation < last && !made.some((one) => one.generation === generation),
     );
+    // Whether the last one got anything further stands in the transcript alone.
+    const atLeast = countedTries(made) - (made.at(-1)?.kind === "continue" ? 1 : 0);
     const wrong = [
-      ...(made.length > mostTries ? [`has ${made.length} tries`] : []),
+      ...(atLeast > mostTries ? [`has ${atLeast} tries that count`] : []),
       ...(made.length === message.tries
         ? []
         : [`counts ${message.tries} tries, the ledger holds ${made.length}`]),

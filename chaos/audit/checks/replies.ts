@@ -47,15 +47,19 @@ export function ownAnswer({ messages, replies }: Case): Violation[] {
   });
 }
 
-/** With a channel: every answer came to it at least once, and never under two keys. */
-export function answerDelivered({ channel, messages, deliveries }: Case): Violation[] {
-  if (!channel) return [];
+/** What goes out by a channel: every answer came to it at least once, and never under two keys; nothing else came. */
+export function answerDelivered({ messages, deliveries }: Case): Violation[] {
   return messages.flatMap((message) => {
     const came = deliveries.filter(({ nonces }) => nonces.includes(message.nonce));
     const keys = new Set(came.map(({ key }) => key));
     const taken = came.some(({ how }) => how === "accepted" || how === "late");
     const wrong = [
-      ...(message.status !== "answered" || taken ? [] : ["its answer never came to the channel"]),
+      ...(message.channel === null && came.length > 0
+        ? ["its answer came to a channel that is not its own"]
+        : []),
+      ...(message.channel === null || message.status !== "answered" || taken
+        ? []
+        : ["its answer never came to the channel"]),
       ...(keys.size > 1 ? [`its answer came under ${keys.size} keys: ${[...keys].join(", ")}`] : []),
       ...(keys.has(null) ? ["its answer came without a key"] : []),
     ];
