@@ -54,7 +54,7 @@ const delays: Readonly<Record<Point, number>> = {
 /** ms. A moment that is over so soon does not wait for the gap when its point was struck least. */
 const briefMs = 30;
 /** ms from one strike to the next, about. After the daemon's death all its processes have to start anew. */
-const gapMs = { claude: 250, daemon: 1800 };
+const gapMs = { claude: 200, daemon: 1500 };
 /** How far a point may be ahead of the one that was struck least; that of the daemon alone is struck less. */
 const lead = 3;
 

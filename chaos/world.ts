@@ -148,8 +148,11 @@ export class World {
     this.#startedAt = performance.now();
     this.#lives.write({ at: Date.now(), pid: child.pid ?? 0, what: "started" });
     child.stdout?.setEncoding("utf8").once("data", (line: string) => {
+      // One that cannot start says why, in the same form.
+      const { url } = JSON.parse(line);
+      if (url === undefined) return;
       this.#accepts = true;
-      this.#url.resolve(JSON.parse(line).url);
+      this.#url.resolve(url);
     });
     this.#lastExit = new Promise((resolve) => {
       child.once("exit", (code, signal) => {

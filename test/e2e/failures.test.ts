@@ -5,8 +5,9 @@ import type { Step } from "../../src/offline/index.ts";
 import { open } from "../support/model.ts";
 import { answerOf, startRig } from "../support/rig.ts";
 
-/** What passes is waited out for so long, and fails then. */
-const rig = await startRig({ after }, { config: "api.patience_seconds = 0.3" });
+const rig = await startRig({ after });
+/** Waits out for a moment what passes, and fails then. */
+const hasty = await startRig({ after }, { config: "api.patience_seconds = 0.3" });
 
 const error = (status: number, type: Extract<Step, { kind: "error" }>["type"]): Step => ({
   kind: "error",
@@ -44,26 +45,26 @@ describe("a turn that fails ends its message with a code and a notice, and the n
 
   for (const [name, { steps, code }] of Object.entries(failures)) {
     test(name, async () => {
-      rig.script(name, ...steps);
-      const failed = await rig.say("chat", name);
+      hasty.script(name, ...steps);
+      const failed = await hasty.say("chat", name);
       assert.deepEqual([failed.status, failed.error?.code, failed.reply], ["failed", code, null]);
-      const { reply: notice } = await rig.journal.until("chat", "reply", ({ reply }) =>
+      const { reply: notice } = await hasty.journal.until("chat", "reply", ({ reply }) =>
         reply.answers.includes(failed.id),
       );
       assert.deepEqual([notice.kind, notice.status], ["notice", "sent"]);
-      const next = await rig.say("chat", `after ${name}`);
+      const next = await hasty.say("chat", `after ${name}`);
       assert.deepEqual(answerOf(next).answers, [next.id]);
       assert.match(answerOf(next).text, new RegExp(`You said: "after ${name}"`));
       // What achieved nothing is out of the conversation: it would fail again and again.
       if (steps.length === 1) {
-        const seen = JSON.stringify((await rig.lastRequest("chat")).body.messages);
+        const seen = JSON.stringify((await hasty.lastRequest("chat")).body.messages);
         assert.equal(seen.includes(JSON.stringify(name)), false);
       }
     });
   }
 
   test("and in no reply stands a word of the API", () => {
-    const replies = rig.journal.of("chat", "reply");
+    const replies = hasty.journal.of("chat", "reply");
     assert.equal(replies.length, 2 * Object.keys(failures).length);
     for (const { reply } of replies) assert.doesNotMatch(reply.text, /API Error|nobody's business/);
   });

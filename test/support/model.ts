@@ -67,12 +67,22 @@ interface ToolResult {
   failed: boolean;
 }
 
+/** What the tool calls gave to the model, oldest first. */
+export function toolResults({ body }: RecordedRequest): ToolResult[] {
+  return body.messages
+    .flatMap(blocksOf)
+    .filter(({ type }) => type === "tool_result")
+    .map(({ content, is_error }) => ({
+      text: typeof content === "string" ? content : JSON.stringify(content),
+      failed: is_error === true,
+    }));
+}
+
 /** What the last tool call gave to the model. */
-export function toolResult({ body }: RecordedRequest): ToolResult {
-  const result = body.messages.flatMap(blocksOf).findLast(({ type }) => type === "tool_result");
+export function toolResult(request: RecordedRequest): ToolResult {
+  const result = toolResults(request).at(-1);
   if (result === undefined) throw new Error("the request holds no tool result");
-  const { content, is_error } = result;
-  return { text: typeof content === "string" ? content : JSON.stringify(content), failed: is_error === true };
+  return result;
 }
 
 /** The names of the tools that the model may call. */

@@ -4,7 +4,7 @@
  * Switchboard fails it.
  */
 import assert from "node:assert/strict";
-import { globSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Channel } from "../../src/channels/index.ts";
@@ -28,10 +28,7 @@ export interface RigOptions {
 /** The model's real credential in these tests; no process but Switchboard itself may know it. */
 export const credential = "sk-the-real-one";
 
-export async function startRig(
-  scope: Scope,
-  { config = "", channels = [] }: RigOptions = {},
-): Promise<Rig> {
+export async function startRig(scope: Scope, { config = "", channels = [] }: RigOptions = {}): Promise<Rig> {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), "e2e-"));
   const rig = new Rig(folder, await startOffline({ keep: Number.POSITIVE_INFINITY }), channels);
   scope.after(async () => {
@@ -193,6 +190,14 @@ export class Rig {
   /** Resolves when the message stands in its session's transcript on disk. */
   async inTranscript({ id }: { id: string }): Promise<void> {
     await eventually("the transcript has the message", () => inTranscript(this.home, id));
+  }
+
+  /** Resolves when the copy of a transcript has the message. */
+  async copied({ id }: { id: string }): Promise<void> {
+    const copies = join(this.home, "transcripts", "*", "*", "*.jsonl");
+    await eventually("the copy of the transcript has the message", () =>
+      globSync(copies).some((file) => readFileSync(file, "utf8").includes(id)),
+    );
   }
 
   // Files

@@ -1,0 +1,153 @@
+/**
+ * A conversation is worth more than its file: what somebody deleted, cut or damaged is brought back from its copy, what is
+ * too long is made shorter, and only when nothing is left a new one begins, which the chat is told.
+ */
+import assert from "node:assert/strict";
+import { appendFileSync, copyFileSync, globSync, mkdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { after, describe, test } from "node:test";
+import { parts } from "../../src/offline/claude-code.ts";
+import { type Step, userMessages } from "../../src/offline/index.ts";
+import { startDaemonRig } from "../support/daemon.ts";
+import { assertSeenOnce } from "../support/model.ts";
+import { answerOf, startRig } from "../support/rig.ts";
+
+const rig = await startRig({ after });
+
+/** A chat without a process that has said "one" and "two", in this order; gives its transcript. */
+async function asleep(chatId: string): Promise<string> {
+  await rig.say(chatId, "one");
+  await rig.copied(await rig.say(chatId, "two"));
+  await rig.switchboard.closeChat(chatId);
+  return await rig.transcript(chatId);
+}
+
+async function assertRemembers(chatId: string): Promise<void> {
+  assert.equal(await rig.ask(chatId, "What did I say?"), 'You said, newest first: "two", "one".');
+}
+
+/** What operators were told of the chat. */
+function told(chatId: string): string[] {
+  return rig.journal.of(chatId, "notice").map(({ code }) => code);
+}
+
+/** What the chat was told in our own words. */
+function notices(chatId: string): string[] {
+  return rig.journal.of(chatId, "reply").flatMap(({ reply }) => (reply.kind === "notice" ? reply.text : []));
+}
+
+describe("a transcript comes back from its copy", () => {
+  const damages: Record<string, (transcript: string) => void> = {
+    "when it was deleted": (transcript) => rmSync(transcript),
+    "when its space was deleted": (transcript) =>
+      rmSync(join(dirname(transcript), "../../.."), { recursive: true }),
+    "when it was cut in the middle": (transcript) => truncateSync(transcript, statSync(transcript).size / 2),
+    "when it was emptied": (transcript) => truncateSync(transcript),
+  };
+  for (const [how, damage] of Object.entries(damages)) {
+    test(how, async () => {
+      const chatId = how;
+      const transcript = await asleep(chatId);
+      const sessionId = await rig.sessionId(chatId);
+      damage(transcript);
+      await assertRemembers(chatId);
+      assert.equal(await rig.sessionId(chatId), sessionId);
+      assert.deepEqual([told(chatId), notices(chatId)], [["transcript_restored"], []]);
+    });
+  }
+
+  test("when every space was deleted between two runs of the daemon, and no chat has forgotten anything", async (t) => {
+    const daemon = await startDaemonRig(t);
+    for (const chatId of ["ada", "ben"]) await daemon.ask(chatId, `I am ${chatId}`);
+    assert.equal(await daemon.stop(), 0);
+    rmSync(join(daemon.home, "spaces"), { recursive: true });
+    await daemon.start();
+    for (const chatId of ["ada", "ben"]) {
+      assert.equal(await daemon.ask(chatId, "What did I say?"), `You said, newest first: "I am ${chatId}".`);
+    }
+  });
+});
+
+test("a last line that was not written to its end is cut off, and the conversation goes on", async () => {
+  const transcript = await asleep("torn");
+  appendFileSync(transcript, '{"type":"user","message":{"role":"us');
+  await assertRemembers("torn");
+  await rig.switchboard.closeChat("torn");
+  assert.match(await rig.ask("torn", "What did I say?"), /"two", "one"\.$/);
+  assert.deepEqual([told("torn"), notices("torn")], [["transcript_cut"], []]);
+});
+
+test("transcript and copy are gone: the chat begins anew and is told so once, and undo brings the old session back", async () => {
+  const transcript = await asleep("gone");
+  const sessionId = await rig.sessionId("gone");
+  const kept = join(rig.folder, "kept.jsonl");
+  copyFileSync(transcript, kept);
+  const copies = globSync(join(rig.home, "transcripts", "*", "*", `${sessionId}.jsonl`));
+  for (const file of [transcript, ...copies]) rmSync(file);
+
+  const message = await rig.say("gone", "three");
+  assert.equal(answerOf(message).text, 'You said: "three". I remember no earlier messages.');
+  await rig.say("gone", "four");
+  assert.deepEqual(notices("gone"), [
+    "I could not find our conversation any more, so I begin anew and remember nothing of it.",
+  ]);
+  assert.deepEqual(told("gone"), ["conversation_begun_anew"]);
+  assert.notEqual(await rig.sessionId("gone"), sessionId);
+
+  assert.equal((await rig.switchboard.undoReset("gone")).sessionId, sessionId);
+  mkdirSync(dirname(transcript), { recursive: true });
+  copyFileSync(kept, transcript);
+  await assertRemembers("gone");
+});
+
+describe("a conversation that has become too long for the model", () => {
+  const tooLong: Step = {
+    kind: "error",
+    status: 400,
+    type: "invalid_request_error",
+    message: "prompt is too long: 210000 tokens > 200000 maximum",
+  };
+
+  /** The API finds everything too long in which the text stands, apart from what is `read`. */
+  function refuse(text: string, read: ReadonlyArray<"compact" | "compacted">): void {
+    rig.model.script(({ kind, body }) => {
+      if (kind !== "messages") return undefined;
+      const there = parts(body);
+      if (there.some((part) => read.some((each) => each === part.kind))) return undefined;
+      return there.some((part) => part.kind === "message" && part.text === text) ? tooLong : undefined;
+    });
+  }
+
+  test("is made shorter, then the message is answered, once, from what is left of it", async () => {
+    await rig.say("long", "one");
+    await rig.say("long", "a long story");
+    refuse("a long story", ["compact", "compacted"]);
+    const message = await rig.say("long", "And then?");
+    assert.deepEqual(answerOf(message).answers, [message.id]);
+    assert.match(answerOf(message).text, /^You said: "And then\?"/);
+    assertSeenOnce(await rig.requests("long"), "And then?");
+    assert.ok(parts((await rig.lastRequest("long")).body).some(({ kind }) => kind === "compacted"));
+    assert.deepEqual(notices("long"), []);
+    assert.match(await rig.ask("long", "What did I say?"), /"And then\?", "a long story", "one"\.$/);
+  });
+
+  test("and cannot be made shorter, begins anew: the chat is told, and the message answered", async () => {
+    await rig.say("endless", "an endless story");
+    refuse("an endless story", []);
+    const message = await rig.say("endless", "And then?");
+    assert.equal(answerOf(message).text, 'You said: "And then?". I remember no earlier messages.');
+    assert.equal(notices("endless").length, 1);
+    assert.deepEqual(told("endless"), ["conversation_begun_anew"]);
+  });
+
+  test("because of one message that is too long by itself: that message fails, its sender is told, the chat goes on", async () => {
+    await rig.say("one", "one");
+    rig.model.script(({ kind, body }) =>
+      kind === "messages" && userMessages(body).at(-1) === "far too long" ? tooLong : undefined,
+    );
+    const { status, error } = await rig.say("one", "far too long");
+    assert.deepEqual([status, error?.code], ["failed", "context_too_long"]);
+    assert.equal(notices("one").length, 1);
+    assert.match(await rig.ask("one", "What did I say?"), /newest first: "one"\.$/);
+  });
+});
