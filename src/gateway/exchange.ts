@@ -173,6 +173,7 @@ export class Exchange {
     if (answer.status < 400 && isStream(answer)) return this.#passEvents(answer, ticket, attempt);
     // Whoever was pinged expects events: anything else can reach it only as an error.
     if (answer.status >= 400 || this.#options.caller.pinged) return this.#passError(answer, ticket, attempt);
+    if (this.#options.runsModel && isJson(answer)) return this.#passWhole(answer, ticket, attempt);
     return this.#passBytes(answer, ticket);
   }
 
@@ -252,6 +253,20 @@ export class Exchange {
     return this.#passRest(answer);
   }
 
+  /** A model's answer that is no stream is passed on when it is all there: one that breaks off can be asked for again. */
+  async #passWhole(answer: Answer, ticket: Ticket, attempt: AbortController): Promise<null> {
+    const { caller } = this.#options;
+    const chunks: Buffer[] = [];
+    for (let chunk = await this.#heard(answer.next(), attempt); chunk !== null; ) {
+      chunks.push(chunk);
+      chunk = await this.#heard(answer.next(), attempt);
+    }
+    this.#begin(answer, ticket, "bytes");
+    await caller.write(Buffer.concat(chunks));
+    caller.end();
+    return null;
+  }
+
   async #passRest(answer: Answer): Promise<null> {
     const { caller } = this.#options;
     for (let chunk = await answer.next(); chunk !== null; chunk = await answer.next())
@@ -270,6 +285,10 @@ export class Exchange {
   #classify(evidence: Parameters<typeof classify>[0]): Verdict {
     return classify(evidence, this.#options.clock.now());
   }
+}
+
+function isJson({ headers }: Answer): boolean {
+  return /^application\/json\b/i.test(headers["content-type"] ?? "");
 }
 
 /** One that can be cut into its events. */

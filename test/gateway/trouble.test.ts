@@ -109,6 +109,21 @@ describe("the process sees nothing of", () => {
     "a stream that is silent before the content": stream(prelude, silence),
     "an API that does not answer": silence,
   };
+  test("an answer that is no stream and breaks off in its middle", async (t) => {
+    const json = JSON.stringify({ type: "message", content: [{ type: "text", text: "hello" }] });
+    const half: Play = (response) => {
+      response.writeHead(200, { "content-type": "application/json", "content-length": json.length });
+      response.write(json.slice(0, 20), () => response.destroy());
+    };
+    const wholly: Play = (response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(json);
+    };
+    const it = await setup(t, [half, half, wholly]);
+    const response = await it.ask(body("Hi"));
+    assert.equal(JSON.stringify(await response.json()), json);
+    assert.equal(it.bodies.length, 3);
+  });
   for (const [what, failure] of Object.entries(failures)) {
     test(what, async (t) => {
       const it = await setup(t, [failure, failure, answer], { stallMs: 200 });
