@@ -27,15 +27,17 @@ export interface Coverage {
   readonly kills: number;
 }
 
-/**
- * `leastKills`: what each point must have had; 0 asks for nothing, of the other faults neither. `skipped`: faults that this
- * machine or this round does not allow, with the reason.
- */
-export function coverageOf(
-  records: readonly FaultRecord[],
-  leastKills: number,
-  skipped: ReadonlyMap<string, string>,
-): Coverage {
+export interface Expected {
+  /** What each point must have had. */
+  readonly leastKills: number;
+  /** Whether every other fault must have struck. */
+  readonly others: boolean;
+  /** Faults that this machine does not allow, with the reason. */
+  readonly skipped: ReadonlyMap<string, string>;
+}
+
+export function coverageOf(records: readonly FaultRecord[], expected: Expected): Coverage {
+  const { leastKills, skipped } = expected;
   const strikes = records.filter((record) => record.kind === "strike");
   const count = (point: Point, victim: Victim) =>
     strikes.filter((strike) => strike.point === point && strike.victim === victim).length;
@@ -53,7 +55,7 @@ export function coverageOf(
     ...points
       .filter((point) => killsAt(point) < leastKills)
       .map((point) => `kills ${point}: ${killsAt(point)}`),
-    ...[...others].flatMap(([name, n]) => (n > 0 || leastKills === 0 || skipped.has(name) ? [] : [name])),
+    ...[...others].flatMap(([name, n]) => (n > 0 || !expected.others || skipped.has(name) ? [] : [name])),
   ];
   const otherRows = [...others].map(([name, n]) => [
     name,
@@ -68,7 +70,7 @@ export function coverageOf(
 
 function otherFaults(records: readonly FaultRecord[]): Map<string, number> {
   const names = [
-    ...troubles.map((trouble) => `model: ${trouble}`),
+    ...[...troubles, "usage limit"].map((trouble) => `model: ${trouble}`),
     ...["clock", "disk full", "ledger locked", "duplicate", "reordered"],
     ...["transcript truncated", "transcript deleted"],
     ...["channel failed", "channel late", "channel dropped"],

@@ -5,6 +5,20 @@
 
 import { createHash } from "node:crypto";
 
+/** Gives one thing after the other. */
+export type Deck<T> = () => T;
+
+/** All things once before any comes again, each time in another order. */
+export function deckOf<T>(things: readonly T[], dice: Dice): Deck<T> {
+  let left: T[] = [];
+  return () => {
+    if (left.length === 0) left = dice.shuffled(things);
+    const thing = left.pop();
+    if (thing === undefined) throw new Error("there is nothing in the deck");
+    return thing;
+  };
+}
+
 export class Dice {
   readonly #seed: string;
   #state: number;

@@ -112,6 +112,7 @@ export interface DaemonRecord {
 /** A reply that came to the channel's receiver. */
 export interface Delivery {
   readonly at: number;
+  readonly replyId: string;
   /** The idempotency key that came with it. */
   readonly key: string | null;
   readonly nonces: readonly string[];

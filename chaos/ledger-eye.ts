@@ -21,10 +21,35 @@ export class LedgerEye {
     return rows && new Map(rows.map(({ chat_id, n }) => [String(chat_id), Number(n)]));
   }
 
-  /** Replies are numbered by their rows; the newest one's number and chat. */
-  newestReply(): { row: number; chatId: string } | null {
-    const [row] = this.#rows("SELECT rowid AS row, chat_id FROM replies ORDER BY rowid DESC LIMIT 1") ?? [];
-    return row === undefined ? null : { row: Number(row.row), chatId: String(row.chat_id) };
+  /** Replies are numbered by their rows; the newest one's number. */
+  newestReply(): { row: number; id: string; chatId: string } | null {
+    const [row] =
+      this.#rows("SELECT rowid AS row, id, chat_id FROM replies ORDER BY rowid DESC LIMIT 1") ?? [];
+    return row === undefined
+      ? null
+      : { row: Number(row.row), id: String(row.id), chatId: String(row.chat_id) };
+  }
+
+  /** How many messages have each end. */
+  ends(): Map<string, number> {
+    const rows =
+      this.#rows(
+        "SELECT status, count(*) AS n FROM messages WHERE status NOT IN ('queued', 'sent') GROUP BY status",
+      ) ?? [];
+    return new Map(rows.map(({ status, n }) => [String(status), Number(n)]));
+  }
+
+  /** Whether it is on its way through its channel. */
+  isUnderWay(replyId: string): boolean {
+    const [row] = this.#rows("SELECT status FROM replies WHERE id = ?", replyId) ?? [];
+    return row?.status === "pending" || row?.status === "sending";
+  }
+
+  /** How many replies have not come to the end of their way. */
+  repliesUnderWay(): number {
+    const [row] =
+      this.#rows("SELECT count(*) AS n FROM replies WHERE status IN ('pending', 'sending')") ?? [];
+    return Number(row?.n ?? 0);
   }
 
   /** The space of a chat's session now. */

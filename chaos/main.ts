@@ -10,6 +10,7 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { lineOf, measureRecovery } from "./fifty.ts";
 import { runRound } from "./round.ts";
 import { runSabotages } from "./sabotage/run.ts";
 
@@ -18,10 +19,11 @@ const usage = `npm run chaos -- [options]
   --minutes N    how long faults strike (1)
   --seconds N    the same in seconds
   --seed TEXT    of traffic and faults (random, and printed)
-  --chats N      chats that write (16)
-  --least N      kills that each point must have had at the end (1); 0: nothing needs to be covered
+  --chats N      chats that write (10)
+  --least N      kills that each point must have had at the end (1); until then faults strike up to 50 s longer
   --sabotages    instead: break the source on purpose, in copies, and see that each break is found
   --only NAME    of the sabotages
+  --fifty        instead: kill a daemon with 50 chats in mid-turn, and measure until everything has its end
   --dir PATH     where the run's folder is made (${tmpdir()})
   --keep         leave the folder also when nothing is wrong
   --help`;
@@ -31,10 +33,11 @@ const { values } = parseArgs({
     minutes: { type: "string", default: "1" },
     seconds: { type: "string" },
     seed: { type: "string", default: randomBytes(4).toString("hex") },
-    chats: { type: "string", default: "16" },
+    chats: { type: "string", default: "10" },
     least: { type: "string", default: "1" },
     sabotages: { type: "boolean", default: false },
     only: { type: "string" },
+    fifty: { type: "boolean", default: false },
     dir: { type: "string", default: tmpdir() },
     keep: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -48,6 +51,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 try {
   if (values.help) console.log(usage);
   else if (values.sabotages) process.exitCode = (await sabotages()) ? 0 : 1;
+  else if (values.fifty) await fifty();
   else process.exitCode = (await round()) ? 0 : 1;
 } catch (error) {
   console.error(`chaos: ${error instanceof Error ? error.message : error}`);
@@ -74,6 +78,18 @@ async function round(): Promise<boolean> {
   if (clean && !values.keep) rmSync(folder, { recursive: true, force: true });
   else console.log(`seed ${values.seed}: look into ${folder}`);
   return clean;
+}
+
+/** How many chats are in the middle of a turn. */
+const inMidTurn = 50;
+
+async function fifty(): Promise<void> {
+  const folder = mkdtempSync(join(realpathSync(values.dir), "switchboard-fifty-"));
+  try {
+    console.log(lineOf(await measureRecovery(folder, inMidTurn, ending.signal)));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 function sabotages(): Promise<boolean> {

@@ -29,14 +29,18 @@ export interface ModelOptions {
   readonly requests: Journal<RequestRecord>;
   readonly faults: Journal<FaultRecord>;
   generationOf(sessionId: string): number | null;
+  /** Whether the daemon's wall clock is right: a limit's end is told in its time. */
+  clockIsRight(): boolean;
   /** Called for each request that runs the model. What it returns is waited for before the answer begins. */
   onAsked(asked: Asked): Promise<void> | null;
 }
 
 /** ms. A hanging request ends by a closed connection after so long, or the round would wait for the CLI's patience. */
 const hangMs = 8000;
-/** Seconds that a usage limit lasts. */
-const limitSeconds = 3;
+/** Seconds that a refused request is asked to wait. */
+const retryAfterSeconds = 2;
+/** A usage limit ends with the minute, and begins so many seconds before at most: it is short because it is late. */
+const limitBegins = { from: 55, before: 58 };
 const slowTokens = 16;
 const tokenDelayMs = 90;
 /** Seconds that a tool runs. */
@@ -60,6 +64,8 @@ class Director {
   readonly #options: ModelOptions;
   /** How often each message has met its trouble. */
   readonly #met = new Map<string, number>();
+  /** The minute, since the epoch, in which the last usage limit was. */
+  #limitedAt = 0;
   #calm = false;
 
   constructor(options: ModelOptions) {
@@ -106,6 +112,8 @@ class Director {
 
   #troubleFor(open: readonly Orders[]): Step | null {
     if (this.#calm) return null;
+    const limit = this.#limit(open);
+    if (limit !== null) return limit;
     for (const { nonce, trouble } of open) {
       const met = this.#met.get(nonce) ?? 0;
       if (trouble === null || met >= trouble.times) continue;
@@ -115,6 +123,20 @@ class Director {
     }
     return null;
   }
+
+  /** Once a minute, shortly before its end. */
+  #limit([first]: readonly Orders[]): Step | null {
+    const now = Date.now();
+    const minute = Math.floor(now / 60_000);
+    const second = (now / 1000) % 60;
+    const isTime = second >= limitBegins.from && second < limitBegins.before && minute !== this.#limitedAt;
+    if (first === undefined || !isTime || !this.#options.clockIsRight()) return null;
+    this.#limitedAt = minute;
+    this.#options.faults.write({ at: now, kind: "model", trouble: "usage limit", nonce: first.nonce });
+    const end = new Date((minute + 1) * 60_000).toISOString();
+    const message = `You have reached your specified API usage limits. You will regain access on ${end.slice(0, 10)} at ${end.slice(11, 16)} UTC.`;
+    return { kind: "error", status: 400, type: "invalid_request_error", message };
+  }
 }
 
 function stepOf(trouble: NonNullable<Orders["trouble"]>["kind"]): Step {
@@ -123,16 +145,16 @@ function stepOf(trouble: NonNullable<Orders["trouble"]>["kind"]): Step {
       return { kind: "error", status: 529, type: "overloaded_error", message: "Overloaded" };
     case "fail-500":
       return { kind: "error", status: 500, type: "api_error", message: "Internal server error" };
-    case "limit":
+    case "fail-429":
       return {
         kind: "error",
         status: 429,
         type: "rate_limit_error",
-        message: "This account's usage limit is reached.",
+        message: "Too many requests",
         headers: {
-          "retry-after": String(limitSeconds),
+          "retry-after": String(retryAfterSeconds),
           "anthropic-ratelimit-unified-status": "rejected",
-          "anthropic-ratelimit-unified-reset": String(Math.ceil(Date.now() / 1000) + limitSeconds),
+          "anthropic-ratelimit-unified-reset": String(Math.ceil(Date.now() / 1000) + retryAfterSeconds),
         },
       };
     case "hang":

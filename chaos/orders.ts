@@ -1,10 +1,10 @@
 /** What a message tells the scripted model to do, as words in its text: the request alone says what comes next. */
 
-import type { Dice } from "./dice.ts";
+import type { Deck, Dice } from "./dice.ts";
 import { noncePattern } from "./evidence.ts";
 
 /** Trouble of the model's API, for the first `times` requests that name the message. */
-export const troubles = ["fail-529", "fail-500", "limit", "hang", "reset", "cut"] as const;
+export const troubles = ["fail-529", "fail-500", "fail-429", "hang", "reset", "cut"] as const;
 export type Trouble = (typeof troubles)[number];
 
 export interface Orders {
@@ -45,15 +45,15 @@ export function ordersIn(text: string): Orders | null {
   };
 }
 
-/** Mostly work that takes its time, for a fault needs something to strike. */
-export function throwOrders(dice: Dice): Orders {
+/** Mostly work that takes its time, for a fault needs something to strike. Troubles are dealt, so that none is left out. */
+export function throwOrders(dice: Dice, dealt: Deck<Trouble>): Orders {
   const poison = dice.chance(0.01);
-  const troubled = !poison && dice.chance(0.15);
+  const troubled = !poison && dice.chance(0.2);
   return {
     nonce: `nonce-${dice.hex(8)}`,
     slow: poison || dice.chance(0.5),
     tools: dice.chance(0.5) ? dice.whole(1, 2) : 0,
-    trouble: troubled ? { kind: dice.pick(troubles), times: dice.whole(1, 2) } : null,
+    trouble: troubled ? { kind: dealt(), times: dice.whole(1, 2) } : null,
     poison,
   };
 }

@@ -33,7 +33,7 @@ import { World } from "./world.ts";
 
 export interface RoundPlan {
   readonly seed: string;
-  /** How long faults strike. */
+  /** How long faults strike; longer when a point has not had its kills by then. */
   readonly seconds: number;
   readonly chats: number;
   /** Kills that each point must have had at the end. */
@@ -44,6 +44,10 @@ export interface RoundPlan {
   say(text: string): void;
 }
 
+/** In a shorter round not every fault has its turn. */
+const allFaultsSeconds = 60;
+/** ms that faults strike longer at most. */
+const extraMs = 50_000;
 /** ms. What is open when the faults stop must end within this; a usage limit and three tries fit in. */
 const quietMs = 60_000;
 const shutdownMs = 45_000;
@@ -74,7 +78,8 @@ export async function runRound(plan: RoundPlan): Promise<Coverage> {
   }
   const records = readFileSync(join(folder, files.faults), "utf8").split("\n").filter(Boolean);
   const faults: FaultRecord[] = records.map((line) => JSON.parse(line));
-  return coverageOf(faults, plan.leastKills, skipped(disk));
+  const { leastKills, seconds } = plan;
+  return coverageOf(faults, { leastKills, others: seconds >= allFaultsSeconds, skipped: skipped(disk) });
 }
 
 function skipped(disk: SmallDisk | string): Map<string, string> {
@@ -100,13 +105,19 @@ class Round implements AsyncDisposable {
     const faults = new Journal<FaultRecord>(join(plan.folder, files.faults));
     const dice = new Dice(plan.seed);
     const deliveries = new Journal<Delivery>(join(plan.folder, files.deliveries));
-    const channel = await Channel.open(dice.named("channel"), deliveries, faults);
     const requests = new Journal<RequestRecord>(join(plan.folder, files.requests));
     let round: Round | undefined;
+    const channel = await Channel.open(
+      dice.named("channel"),
+      deliveries,
+      faults,
+      (replyId, chatId) => round?.onReply(replyId, chatId) ?? null,
+    );
     const model = await startModel({
       requests,
       faults,
       generationOf: (sessionId) => round?.generationOf(sessionId) ?? null,
+      clockIsRight: () => round?.clockIsRight ?? false,
       onAsked: (asked) => round?.onAsked(asked) ?? null,
     });
     round = new Round(plan, { faults, dice, channel, model, disk });
@@ -150,16 +161,14 @@ class Round implements AsyncDisposable {
           !this.#asking.has(generation) && this.#watch.claudeOf(space)?.generation === generation;
         void this.#striker.offer({ point: "starting", space, holds });
       },
-      onReply: (chatId) => {
-        const space = this.#eye.spaceOf(chatId);
-        void this.#striker.offer({ point: "between commit and send", space, holds: () => true });
-      },
+      onReply: (replyId, chatId) => void this.onReply(replyId, chatId),
     });
     this.#striker = new Striker({
       world: this.#world,
       dice: dice.named("striker"),
       faults,
       claudeOf: (space) => this.#watch.claudeOf(space),
+      spares: (space) => this.#traffic.isReserved(this.#eye.chatOf(space)),
     });
     const accepted = new Journal<Accepted>(join(folder, files.accepted));
     this.#traffic = new Traffic({
@@ -188,9 +197,13 @@ class Round implements AsyncDisposable {
   }
 
   async run(): Promise<void> {
-    const { seconds, signal, say } = this.#plan;
+    const { seconds, leastKills, signal, say } = this.#plan;
     const until = performance.now() + seconds * 1000;
-    while (performance.now() < until) {
+    const isOver = () => {
+      const late = performance.now() - until;
+      return late >= (this.#striker.hasStruck(leastKills) ? 0 : extraMs);
+    };
+    while (!isOver()) {
       signal.throwIfAborted();
       await this.#closeSomebody();
       await pause(lookEveryMs);
@@ -219,6 +232,18 @@ class Round implements AsyncDisposable {
     await this.#closing.disposeAsync();
   }
 
+  get clockIsRight(): boolean {
+    return this.#weather.clockIsRight;
+  }
+
+  /** A reply was committed, or has come to the receiver, which has not answered yet. */
+  onReply(replyId: string, chatId: string): Promise<void> {
+    const space = this.#eye.spaceOf(chatId);
+    if (space !== null) this.#striker.noteReply(space);
+    const holds = () => this.#eye.isUnderWay(replyId);
+    return this.#striker.offer({ point: "between commit and send", space, holds });
+  }
+
   generationOf(sessionId: string): number | null {
     const space = this.#spaceOf(sessionId);
     const generation = space === null ? undefined : this.#watch.claudeOf(space)?.generation;
@@ -227,6 +252,7 @@ class Round implements AsyncDisposable {
   }
 
   onAsked(asked: Asked): Promise<void> | null {
+    this.#striker.noteRequest();
     const space = this.#spaceOf(asked.sessionId);
     if (space === null) return null;
     const { toolFile, underWay: holds } = asked;
@@ -253,16 +279,20 @@ class Round implements AsyncDisposable {
 
   /** Closes a process, or shuts the daemon down, to strike while that is under way. */
   async #closeSomebody(): Promise<void> {
-    if (!this.#striker.wants("closing")) return;
-    if (this.#striker.next("closing") === "daemon KILL") {
+    const victim = this.#striker.next("closing");
+    if (victim === null) return;
+    if (victim === "daemon KILL") {
       this.#world.strike("SIGTERM");
       await this.#striker.offer({ point: "closing", space: null, holds: () => this.#world.daemon !== null });
       // One that was not struck ends by itself.
       return;
     }
-    const claudes = this.#watch.processes.filter(({ claude }) => claude);
-    if (claudes.length === 0) return;
-    const { space, generation } = this.#closingDice.pick(claudes);
+    // Whoever works would be closed only when its turn has ended, and struck in the turn.
+    const idle = this.#watch.processes.filter(
+      ({ claude, space }) => claude && this.#watch.open(this.#eye.chatOf(space) ?? "") === 0,
+    );
+    if (idle.length === 0) return;
+    const { space, generation } = this.#closingDice.pick(idle);
     const chatId = this.#eye.chatOf(space);
     if (chatId === null) return;
     let closed = false;
@@ -279,12 +309,12 @@ class Round implements AsyncDisposable {
     return space ?? this.#eye.spaceOfSession(sessionId);
   }
 
-  /** Until no message is open, or the patience has ended: what is open then is the auditor's to find. */
+  /** Until no message and no reply is open, or the patience has ended: what is open then is the auditor's to find. */
   async #quiet(): Promise<void> {
     for (const until = performance.now() + quietMs; performance.now() < until; await pause(lookEveryMs)) {
       this.#plan.signal.throwIfAborted();
       this.#watch.look();
-      if (this.#watch.open() === 0) return;
+      if (this.#watch.open() === 0 && this.#eye.repliesUnderWay() === 0) return;
     }
   }
 

@@ -1,7 +1,20 @@
-/** A disk of its own for the home, small enough to be filled. Needs root on Linux; elsewhere there is none. */
+/**
+ * A disk of its own for the home, small enough to be filled. Needs root on Linux; elsewhere there is none. Somebody may
+ * unmount it at any time, and what is there then is the machine's own disk: that must never be filled.
+ */
 
 import { spawnSync } from "node:child_process";
-import { closeSync, cpSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  cpSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 
 /** Bytes. Many times what a round writes. */
@@ -10,9 +23,12 @@ const chunk = Buffer.alloc(1024 * 1024);
 
 export class SmallDisk {
   readonly #folder: string;
+  /** The disk's number. */
+  readonly #device: number;
 
   private constructor(folder: string) {
     this.#folder = folder;
+    this.#device = statSync(folder).dev;
   }
 
   /** Makes the folder and mounts the disk there; a string tells why that is not possible. */
@@ -24,13 +40,15 @@ export class SmallDisk {
     return status === 0 ? new SmallDisk(folder) : `mount: ${String(stderr ?? "not found").trim()}`;
   }
 
-  /** Leaves no byte free. */
+  /** Leaves no byte free. Throws when the disk is not there any more. */
   fill(): void {
     const file = openSync(this.#ballast, "w");
     try {
-      for (let part = chunk; part.length > 0; ) {
+      if (fstatSync(file).dev !== this.#device) throw new Error(`${this.#folder} is not mounted any more`);
+      // It cannot hold more than its size.
+      for (let part = chunk, left = size; part.length > 0 && left > 0; ) {
         try {
-          writeSync(file, part);
+          left -= writeSync(file, part);
         } catch {
           part = part.subarray(0, part.length >> 1);
         }

@@ -1,8 +1,8 @@
 /**
  * Kills and stops at chosen points. The points are recognised by evidence that others bring (a process was seen for the
- * first time, a request has come, a tool's file is there, a reply was committed); at each, the next victim of that
- * point's shuffled list is struck, after a delay that the dice choose, if the moment still lasts. The point that was struck
- * least goes first, so that all are struck about as often.
+ * first time, a request has come, a tool's file is there, a reply was committed); at each, the victim whose turn it is
+ * there is struck, after a delay that the dice choose, if the moment still lasts. A cell (a victim at a point) that was
+ * struck more often than others waits longer, so that all are struck about as often, and none waits for one that cannot be.
  *
  * Only processes that carry this home's mark and the daemon that the kit started are ever struck, by pid and start time.
  */
@@ -27,17 +27,19 @@ export interface StrikerOptions {
   readonly dice: Dice;
   readonly faults: Journal<FaultRecord>;
   claudeOf(space: string): ProcessSeen | undefined;
+  /** A session that is to come to rest. */
+  spares(space: string): boolean;
 }
 
-/** Of these each point's list is made; a victim that stands there twice is struck twice as often. */
+/** What may be struck at each point: its cells. */
 const victimsAt: Readonly<Record<Point, readonly Victim[]>> = {
   accepting: ["daemon KILL"],
-  starting: ["claude KILL", "claude KILL", "claude KILL", "daemon KILL"],
-  streaming: ["claude KILL", "claude KILL", "daemon KILL", "claude STOP", "claude STOP, daemon KILL"],
-  "in a tool": ["claude KILL", "claude KILL", "daemon KILL", "claude STOP, daemon KILL"],
-  "after a tool": ["claude KILL", "claude KILL", "daemon KILL"],
-  closing: ["claude KILL", "claude KILL", "daemon KILL"],
-  "between commit and send": ["daemon KILL", "daemon KILL", "claude KILL"],
+  starting: ["claude KILL", "daemon KILL"],
+  streaming: ["claude KILL", "daemon KILL", "claude STOP", "claude STOP, daemon KILL"],
+  "in a tool": ["claude KILL", "daemon KILL", "claude STOP, daemon KILL"],
+  "after a tool": ["claude KILL", "daemon KILL"],
+  closing: ["claude KILL", "daemon KILL"],
+  "between commit and send": ["claude KILL", "daemon KILL"],
 };
 
 /** ms at most, from the evidence to the strike. */
@@ -48,23 +50,33 @@ const delays: Readonly<Record<Point, number>> = {
   "in a tool": 600,
   "after a tool": 20,
   closing: 40,
-  "between commit and send": 0,
+  "between commit and send": 2,
 };
 
-/** ms. A moment that is over so soon does not wait for the gap when its point was struck least. */
-const briefMs = 30;
-/** ms from one strike to the next, about. After the daemon's death all its processes have to start anew. */
-const gapMs = { claude: 200, daemon: 1500 };
-/** How far a point may be ahead of the one that was struck least; that of the daemon alone is struck less. */
-const lead = 3;
+/**
+ * ms. After the daemon's death all its processes have to start anew, so it comes seldom. From one strike to the next at least
+ * `gap`; a cell waits `lead` longer for each strike that it is ahead of the cell of its kind that was struck least.
+ */
+const pace = { claude: { gap: 100, lead: 600 }, daemon: { gap: 7500, lead: 500 } };
+/** Requests of the model between two deaths of the daemon, as long as they come within the time in ms: a slow machine gets on, too. */
+const livesFor = { requests: 8, mostMs: 20_000 };
+/** A session whose process was struck so often since its last reply is spared: six deaths put it into quarantine. */
+const mostInARow = 4;
+
+type Kind = keyof typeof pace;
+
+const kindOf = (victim: Victim): Kind => (victim.includes("daemon") ? "daemon" : "claude");
 
 export class Striker {
   readonly #options: StrikerOptions;
-  readonly #lists = new Map<Point, Victim[]>();
-  readonly #struck = new Map<Point, number>(points.map((point) => [point, 0]));
-  /** Strikes that wait for their moment. */
-  readonly #aimed = new Set<Point>();
-  #nextAt = 0;
+  /** By cell. */
+  readonly #struck = new Map<string, number>();
+  readonly #inARow = new Map<string, number>();
+  /** Cells and sessions whose strikes wait for their moment. */
+  readonly #aimed = new Set<string>();
+  readonly #last: Record<Kind, number> = { claude: 0, daemon: performance.now() };
+  /** Since the daemon's last death. */
+  #requests = 0;
   #over = false;
 
   constructor(options: StrikerOptions) {
@@ -76,36 +88,54 @@ export class Striker {
     this.#over = true;
   }
 
-  /** Whether the point's turn has come: who has to prepare a moment asks first. */
-  wants(point: Point): boolean {
-    const least = Math.min(...this.#struck.values());
-    const struck = this.#struck.get(point) ?? 0;
-    const { world } = this.#options;
-    const isTurn = struck * (point === "accepting" ? 3 : 1) <= least + lead;
-    const isBrief = struck === least && delays[point] < briefMs;
-    const rested = isBrief || performance.now() >= this.#nextAt;
-    return !this.#over && world.accepts && isTurn && rested && !this.#aimed.has(point);
+  /** The session has brought a reply about. */
+  noteReply(space: string): void {
+    this.#inARow.delete(space);
   }
 
-  /** The victim that is next at the point. */
-  next(point: Point): Victim {
-    return this.#list(point)[0] ?? "claude KILL";
+  /** The model was asked. */
+  noteRequest(): void {
+    this.#requests += 1;
+  }
+
+  /** Whether each point has had so many kills. */
+  hasStruck(kills: number): boolean {
+    return points.every((point) => {
+      const had = victimsAt[point].filter((victim) => victim.includes("KILL"));
+      return had.reduce((sum, victim) => sum + this.#times(point, victim), 0) >= kills;
+    });
+  }
+
+  /** The victim whose turn it is at the point now; null: nobody's. Who has to prepare a moment asks first. */
+  next(point: Point): Victim | null {
+    if (this.#over || !this.#options.world.accepts) return null;
+    const now = performance.now();
+    const due = victimsAt[point].filter((victim) => {
+      const kind = kindOf(victim);
+      const { gap, lead } = pace[kind];
+      const rested = now - this.#last[kind];
+      if (kind === "daemon" && this.#requests < livesFor.requests && rested < livesFor.mostMs) return false;
+      return rested >= gap + lead * this.#ahead(point, victim) && !this.#aimed.has(cell(point, victim));
+    });
+    return due.toSorted((a, b) => this.#times(point, a) - this.#times(point, b))[0] ?? null;
   }
 
   /** A moment has come. Resolves when it was used, or is not wanted. */
   async offer(moment: Moment): Promise<void> {
-    const { point } = moment;
-    if (!this.wants(point)) return;
-    this.#aimed.add(point);
+    const { point, space } = moment;
+    const victim = this.next(point);
+    const session = space ?? point;
+    if (victim === null || this.#aimed.has(session) || this.#isSpared(space)) return;
+    const names = [cell(point, victim), session];
+    for (const name of names) this.#aimed.add(name);
     await pause(this.#options.dice.fraction() * delays[point]);
-    this.#aimed.delete(point);
-    if (this.#over || !moment.holds()) return;
-    this.strike(moment, this.next(point));
+    for (const name of names) this.#aimed.delete(name);
+    if (!this.#over && moment.holds()) this.strike(moment, victim);
   }
 
   /** Strikes at once, whosever turn it is. */
   strike({ point, space }: Moment, victim: Victim): void {
-    const { world, dice, faults } = this.#options;
+    const { world, faults } = this.#options;
     const claude = space === null ? undefined : this.#options.claudeOf(space);
     if (victim.includes("claude")) {
       if (claude === undefined || !signalSeen(claude, victim === "claude KILL" ? "SIGKILL" : "SIGSTOP"))
@@ -118,20 +148,37 @@ export class Striker {
       ...(victim.includes("daemon") && daemon !== undefined ? [daemon] : []),
     ];
     faults.write({ at: Date.now(), kind: "strike", point, victim, space, pids });
-    if (this.next(point) === victim) this.#list(point).shift();
-    this.#struck.set(point, (this.#struck.get(point) ?? 0) + 1);
-    this.#nextAt =
-      performance.now() + gapMs[victim.includes("daemon") ? "daemon" : "claude"] * (0.5 + dice.fraction());
+    this.#struck.set(cell(point, victim), this.#times(point, victim) + 1);
+    if (space !== null && victim.includes("claude"))
+      this.#inARow.set(space, (this.#inARow.get(space) ?? 0) + 1);
+    this.#last[kindOf(victim)] = performance.now();
+    if (kindOf(victim) === "daemon") this.#requests = 0;
   }
 
-  #list(point: Point): Victim[] {
-    const list = this.#lists.get(point);
-    if (list !== undefined && list.length > 0) return list;
-    const shuffled = this.#options.dice
-      .named(point)
-      .named(String(this.#struck.get(point)))
-      .shuffled(victimsAt[point]);
-    this.#lists.set(point, shuffled);
-    return shuffled;
+  #isSpared(space: string | null): boolean {
+    if (space === null) return false;
+    return (this.#inARow.get(space) ?? 0) >= mostInARow || this.#options.spares(space);
   }
+
+  #times(point: Point, victim: Victim): number {
+    return this.#struck.get(cell(point, victim)) ?? 0;
+  }
+
+  /** Of the cell of its kind that was struck least. */
+  #ahead(point: Point, victim: Victim): number {
+    const cells = points.flatMap((other) =>
+      victimsAt[other].flatMap((one) => (kindOf(one) === kindOf(victim) ? [this.#weight(other, one)] : [])),
+    );
+    return this.#weight(point, victim) - Math.min(...cells);
+  }
+
+  /** What else was struck at the point counts half: one that a single victim can strike goes before the others. */
+  #weight(point: Point, victim: Victim): number {
+    const atPoint = victimsAt[point].reduce((sum, one) => sum + this.#times(point, one), 0);
+    return (this.#times(point, victim) + atPoint) / 2;
+  }
+}
+
+function cell(point: Point, victim: Victim): string {
+  return `${point}/${victim}`;
 }

@@ -4,9 +4,9 @@
  */
 
 import { setTimeout as pause } from "node:timers/promises";
-import type { Dice } from "./dice.ts";
+import { type Deck, type Dice, deckOf } from "./dice.ts";
 import type { Accepted, FaultRecord, Journal } from "./evidence.ts";
-import { type Orders, textOf, throwOrders } from "./orders.ts";
+import { type Orders, type Trouble, textOf, throwOrders, troubles } from "./orders.ts";
 import type { World } from "./world.ts";
 
 export interface TrafficOptions {
@@ -38,10 +38,12 @@ export class Traffic {
   /** Chats that write nothing for now, with what they still have under way. */
   readonly #reserved = new Set<string>();
   readonly #busy = new Map<string, number>();
+  readonly #troubles: Deck<Trouble>;
   readonly #running: Promise<unknown>;
 
   constructor(options: TrafficOptions) {
     this.#options = options;
+    this.#troubles = deckOf(troubles, options.dice.named("troubles"));
     this.#running = Promise.all(options.chats.map((chatId) => this.#write(chatId)));
   }
 
@@ -70,6 +72,10 @@ export class Traffic {
     return () => void this.#reserved.delete(chatId);
   }
 
+  isReserved(chatId: string | null): boolean {
+    return chatId !== null && this.#reserved.has(chatId);
+  }
+
   async #write(chatId: string): Promise<void> {
     const dice = this.#options.dice.named(chatId);
     const posted: Post[] = [];
@@ -79,7 +85,7 @@ export class Traffic {
       const size = dice.pick([1, 1, 1, 2, 3]);
       const route = dice.whole(0, 1);
       const posts = Array.from({ length: size }, () => {
-        const post = this.#postOf(chatId, String(n++), throwOrders(dice), route);
+        const post = this.#postOf(chatId, String(n++), throwOrders(dice, this.#troubles), route);
         posted.push(post);
         return post;
       });

@@ -14,7 +14,7 @@ export interface WatchOptions {
   /** A process of Claude Code that was not there before. */
   onStarted(process: ProcessSeen): void;
   /** A reply has been committed. */
-  onReply(chatId: string): void;
+  onReply(replyId: string, chatId: string): void;
 }
 
 /** ms. A look costs about 2 ms. */
@@ -70,7 +70,7 @@ export class Watch {
     const reply = this.#options.eye.newestReply();
     if (reply === null || reply.row === this.#reply) return;
     this.#reply = reply.row;
-    this.#options.onReply(reply.chatId);
+    this.#options.onReply(reply.id, reply.chatId);
   }
 
   end(): void {

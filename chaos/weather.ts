@@ -4,7 +4,7 @@ import { readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Dice } from "./dice.ts";
+import { type Deck, type Dice, deckOf } from "./dice.ts";
 import type { FaultRecord, Journal } from "./evidence.ts";
 import type { LedgerEye } from "./ledger-eye.ts";
 import type { SmallDisk } from "./small-disk.ts";
@@ -26,22 +26,43 @@ export interface WeatherOptions {
 
 const kinds = ["clock", "disk full", "ledger locked"] as const;
 const tamperings = ["truncated", "deleted"] as const;
+type Tampering = (typeof tamperings)[number];
+
+/** The clock is left alone from this second of a minute on: the model's usage limits end with the minute. */
+const limitsFrom = 50;
 
 /** ms until a chat that is to be tampered with must be at rest. */
 const restsWithinMs = 30_000;
+/** Chats that are waited for at a time. */
+const tamperedAtOnce = 2;
 
 export class Weather {
   readonly #options: WeatherOptions;
   readonly #over = new AbortController();
   readonly #running: Promise<unknown>;
+  readonly #clockDice: Dice;
+  #shifted = false;
   #sufferedUntil = 0;
+  /** Chats that are kept silent for it. */
+  readonly #tampered = new Set<string>();
 
   constructor(options: WeatherOptions) {
     this.#options = options;
+    const { dice } = options;
+    this.#clockDice = dice.named("clock");
+    const storms = deckOf(kinds, dice.named("storms"));
+    const tampering = deckOf(tamperings, dice.named("tampering"));
     this.#running = Promise.all([
-      this.#repeat(kinds, "storms", 6000, (kind) => this.#storm(kind)),
-      this.#repeat(tamperings, "tampering", 3000, (how) => this.#tamper(how)),
+      this.#repeat(6000, dice.named("rests"), storms, (kind) => this.#storm(kind)),
+      ...Array.from({ length: tamperedAtOnce }, (_, i) =>
+        this.#repeat(3000, dice.named(`rests ${i}`), tampering, (how) => this.#tamper(how)),
+      ),
     ]);
+  }
+
+  /** Whether the daemon's wall clock shows the time. */
+  get clockIsRight(): boolean {
+    return !this.#shifted;
   }
 
   /** Until when the storage has suffered, in ms of the monotonic clock; infinite while it does. */
@@ -55,19 +76,16 @@ export class Weather {
     await this.#running;
   }
 
-  /** Each kind as often as the others, in an order that the dice choose; `restMs` at most lie between two. */
+  /** One after the other; `restMs` at most lie between two. */
   async #repeat<T>(
-    kinds: readonly T[],
-    name: string,
     restMs: number,
+    dice: Dice,
+    deck: Deck<T>,
     strike: (kind: T) => Promise<void>,
   ): Promise<void> {
-    const dice = this.#options.dice.named(name);
     while (!this.#over.signal.aborted) {
-      for (const kind of dice.shuffled(kinds)) {
-        await this.#last(dice.whole(restMs / 3, restMs));
-        if (!this.#over.signal.aborted) await strike(kind);
-      }
+      await this.#last(dice.whole(restMs / 3, restMs));
+      if (!this.#over.signal.aborted) await strike(deck());
     }
   }
 
@@ -84,14 +102,18 @@ export class Weather {
   }
 
   async #jump(): Promise<void> {
-    const { world, dice, faults } = this.#options;
+    if ((Date.now() / 1000) % 60 >= limitsFrom) return;
+    const { world, faults } = this.#options;
+    const dice = this.#clockDice;
     const minutes = dice.whole(2, 90);
     const shiftMs = (dice.chance(0.5) ? 1 : -1) * minutes * 60_000;
     const forMs = dice.whole(1500, 4000);
     faults.write({ at: Date.now(), kind: "clock", shiftMs, forMs });
+    this.#shifted = true;
     world.shiftClock(shiftMs);
     await this.#last(forMs);
     world.shiftClock(0);
+    this.#shifted = false;
   }
 
   async #fill(disk: SmallDisk): Promise<void> {
@@ -123,11 +145,15 @@ export class Weather {
     }
   }
 
-  /** Cuts or takes away the transcript of a chat that is at rest. */
-  async #tamper(how: "truncated" | "deleted"): Promise<void> {
+  /** Cuts or takes away the transcript of a chat that is at rest: of those that have one, the one that is the nearest to it. */
+  async #tamper(how: Tampering): Promise<void> {
     const { traffic, chats, watch, dice, faults } = this.#options;
-    const silent = chats.filter((chatId) => watch.open(chatId) === 0);
-    const chatId = dice.pick(silent.length > 0 ? silent : chats);
+    const [chatId] = dice
+      .shuffled(chats)
+      .filter((chat) => !this.#tampered.has(chat) && this.#transcriptOf(chat) !== undefined)
+      .toSorted((a, b) => watch.open(a) - watch.open(b));
+    if (chatId === undefined) return;
+    this.#tampered.add(chatId);
     const release = await traffic.reserve(chatId);
     try {
       const transcript = (await this.#atRest(chatId)) ? this.#transcriptOf(chatId) : undefined;
@@ -137,6 +163,7 @@ export class Weather {
       faults.write({ at: Date.now(), kind: "transcript", how, chatId });
     } finally {
       release();
+      this.#tampered.delete(chatId);
     }
   }
 

@@ -29,7 +29,10 @@ export interface ReplyRow {
   /** Ids of messages. */
   readonly answers: readonly string[];
   readonly route: string;
+  /** Null: it is fetched. */
+  readonly channel: string | null;
   readonly status: string;
+  readonly errorCode: string | null;
 }
 
 export interface TryRow {

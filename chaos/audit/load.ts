@@ -83,7 +83,9 @@ function loadLedger(path: string): Ledger {
         text: String(row.text),
         answers: JSON.parse(String(row.answers)),
         route: String(row.route),
+        channel: text(row.channel),
         status: String(row.status),
+        errorCode: text(row.error_code),
       })),
       tries: rows("SELECT * FROM tries ORDER BY message_id, n").map((row) => ({
         messageId: String(row.message_id),

@@ -19,4 +19,9 @@ export const sabotages: readonly Sabotage[] = [
   { name: "reply-by-another-way", check: "own-answer" },
   { name: "answer-written-twice", check: "one-answer" },
   { name: "sent-again-whatever-the-transcript-says", check: "once-per-request" },
+  { name: "answer-not-recovered", check: "once-per-request" },
+  { name: "tries-never-counted", check: "charged" },
+  { name: "sent-before-it-is-sent", check: "answer-delivered" },
+  { name: "trouble-passed-on", check: "gave-up-early" },
+  { name: "tree-not-awaited", check: "one-process" },
 ];

@@ -97,6 +97,7 @@ export type ClaudeEvent =
       sdkSessionId: string;
       usage: TurnUsage;
     }
+  /** `well`: also when there was nothing that could be made shorter. */
   | { type: "compacted"; well: boolean }
   /** `unresumable`: it found no conversation in its transcript. */
   | { type: "gone"; reason: string; stderr: string; unresumable: boolean };

@@ -289,7 +289,9 @@ class ClaudeCodeProcess implements ClaudeProcess {
 
   #endTurn(result: SDKResultMessage): void {
     if (this.#compaction !== null) {
-      this.#emit({ type: "compacted", ...this.#compaction });
+      const short =
+        result.subtype === "success" && result.result.startsWith("Not enough messages to compact");
+      this.#emit({ type: "compacted", well: this.#compaction.well || short });
       this.#compaction = null;
       return;
     }

@@ -118,7 +118,11 @@ class Reader {
       if (text.includes("Resume directly")) this.#reply.cut();
       return;
     }
-    if (entry.isCompactSummary === true) return;
+    if (entry.isCompactSummary === true) {
+      // The CLI goes back to nothing that stands before a summary, also when it was made for the turn's own sake.
+      if (turn !== undefined) turn.before = entry.uuid ?? null;
+      return;
+    }
     if (entry.promptSource === undefined && text.startsWith("[Request interrupted by user")) {
       if (turn !== undefined) turn.end = { kind: "interrupted" };
       return;

@@ -19,13 +19,23 @@ const withMessage = (change: object) => ({
 const withReply = (change: object) => ({
   replies: well.replies.map((row) => (row.text.includes(second) ? { ...row, ...change } : row)),
 });
-const byChannel = well.messages.map((each) => ({ ...each, channel: "chaos" }));
+/** The same round, with everything going out by the channel. */
+const byChannel = {
+  messages: well.messages.map((row) => ({ ...row, channel: "chaos" })),
+  replies: well.replies.map((row) => ({ ...row, channel: "chaos" })),
+};
 const delivered = [first, second, other].map((nonce) => ({
   at: 1,
-  key: nonce,
+  replyId: `reply to ${nonce}`,
+  key: `reply to ${nonce}`,
   nonces: [nonce],
   how: "accepted" as const,
 }));
+const [toFirst, ...toOthers] = byChannel.replies;
+const withFirstReply = (change: object) => ({
+  ...byChannel,
+  replies: toFirst === undefined ? [] : [{ ...toFirst, ...change }, ...toOthers],
+});
 
 describe("the auditor", () => {
   it("finds nothing in a round in which everything went well", () => {
@@ -138,16 +148,45 @@ describe("the auditor", () => {
     [
       "answer-delivered",
       "an answer never came to the channel",
-      { messages: byChannel, deliveries: delivered.slice(1) },
+      { ...byChannel, deliveries: delivered.slice(1) },
     ],
     ["answer-delivered", "an answer came to a channel that is not its own", { deliveries: delivered }],
     [
       "answer-delivered",
-      "an answer came under two keys",
+      "an answer was only ever taken by a receiver that dropped it",
       {
-        messages: byChannel,
-        deliveries: [...delivered, { at: 2, key: "other", nonces: [first], how: "accepted" }],
+        ...byChannel,
+        deliveries: delivered.map((each) => (each.nonces[0] === first ? { ...each, how: "dropped" } : each)),
       },
+    ],
+    [
+      "answer-delivered",
+      "a reply came under two keys",
+      {
+        ...byChannel,
+        deliveries: [
+          ...delivered,
+          { at: 2, replyId: `reply to ${first}`, key: "other", nonces: [first], how: "accepted" },
+        ],
+      },
+    ],
+    [
+      "answer-delivered",
+      "an answer came as two replies",
+      {
+        ...byChannel,
+        deliveries: [...delivered, { at: 2, replyId: "x", key: "x", nonces: [first], how: "accepted" }],
+      },
+    ],
+    [
+      "answer-delivered",
+      "a reply is still on its way",
+      { ...withFirstReply({ status: "sending" }), deliveries: delivered },
+    ],
+    [
+      "answer-delivered",
+      "a reply is uncertain and nobody says why",
+      { ...withFirstReply({ status: "uncertain" }), deliveries: delivered },
     ],
     [
       "one-process",
@@ -212,10 +251,17 @@ describe("the auditor", () => {
     assert.deepEqual(found(failed(3)), []);
   });
 
-  it("asks nobody to remember what stood in a transcript that was tampered with", () => {
-    const requests = [...well.requests, request(40, [second])];
-    const faults = [{ at: 2, kind: "transcript" as const, how: "deleted" as const, chatId: "anna" }];
-    assert.deepEqual(found(wellDone({ requests, faults })), []);
+  const forgotten = [...well.requests, request(40, [second])];
+  const tampered = [{ at: 20, kind: "transcript" as const, how: "deleted" as const, chatId: "anna" }];
+
+  it("asks a chat whose transcript was tampered with to remember: there is a copy", () => {
+    assert.deepEqual(found(wellDone({ requests: forgotten, faults: tampered, daemons: [] })), ["remembered"]);
+  });
+
+  it("asks nobody to remember what a daemon had no time to copy, or a full disk no room for", () => {
+    const full = [{ at: 2, kind: "disk full" as const, forMs: 1 }];
+    assert.deepEqual(found(wellDone({ requests: forgotten, faults: tampered })), []);
+    assert.deepEqual(found(wellDone({ requests: forgotten, faults: full })), []);
   });
 
   it("lets a session have one process after the other", () => {
@@ -231,6 +277,6 @@ describe("the auditor", () => {
       ...delivered,
       ...delivered.map((delivery) => ({ ...delivery, how: "failed" as const })),
     ];
-    assert.deepEqual(found(wellDone({ messages: byChannel, deliveries })), []);
+    assert.deepEqual(found(wellDone({ ...byChannel, deliveries })), []);
   });
 });

@@ -33,7 +33,9 @@ export function reply(nonce: string, change: Partial<ReplyRow> = {}): ReplyRow {
     text: `Answering ${nonce}.`,
     answers: [`id of ${nonce}`],
     route: "null",
+    channel: null,
     status: "sent",
+    errorCode: null,
     ...change,
   };
 }

@@ -20,14 +20,15 @@ async function chaos(...args: string[]): Promise<{ code: number | null; printed:
 }
 
 describe("npm run chaos", { skip: process.platform !== "linux" && "reads /proc" }, () => {
-  it("keeps every promise while processes and the daemon are killed", { timeout: 120_000 }, async (t) => {
+  it("keeps every promise while processes and the daemon are killed", { timeout: 240_000 }, async (t) => {
     const folder = mkdtempSync(join(realpathSync(tmpdir()), "chaos-"));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
     const { code, printed, told } = await chaos(
-      ...["--seconds", "15", "--chats", "8", "--least", "0", "--seed", "ci", "--dir", folder],
+      ...["--seconds", "20", "--chats", "8", "--least", "1", "--seed", "ci", "--dir", folder],
     );
     assert.equal(code, 0, printed + told);
-    assert.ok(Number(/^(\d+) kills$/m.exec(printed)?.[1]) >= 5, printed);
+    assert.match(printed, /: 0 violations of/);
+    assert.doesNotMatch(printed, /not covered/);
   });
 
   it("names the option that it cannot use", async () => {

@@ -270,6 +270,18 @@ describe("what a turn follows", () => {
     assert.equal(before(...lines), "summary");
   });
 
+  it("is the summary also of a compaction in mid-turn: what stands before it cannot be gone back to any more", () => {
+    const lines = [
+      line("a", null, user("a")),
+      line("answer", "a", assistant("Hi")),
+      line("b", "answer", user("b")),
+      line("boundary", null, { type: "system", subtype: "compact_boundary" }),
+      line("summary", "boundary", own("The summary", { isCompactSummary: true })),
+      line("error", "b", apiError("Prompt is too long", "invalid_request")),
+    ];
+    assert.equal(before(...lines), "summary");
+  });
+
   it("is nothing for the first turn, and when what it follows was not read", () => {
     assert.equal(before(line("a", null, user("a"))), null);
     assert.equal(before(line("b", "not-here", user("b"))), null);

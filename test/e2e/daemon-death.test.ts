@@ -93,6 +93,33 @@ describe("after kill -9 of the daemon", () => {
       assert.deepEqual([ended.status, ended.reply?.answers], ["answered", [message.id]], ended.chatId);
     }
   });
+
+  test("a stop word that was accepted is still obeyed", async (t) => {
+    const channel = 'type = "webhook"\nurl = "http://127.0.0.1:9/"\nsecret = "sixteen characters"';
+    const rig = await startDaemonRig(t, { config: `[channels.hook]\n${channel}` });
+    await rig.ask("chat", "one");
+    const off = rig.script("Hang", { kind: "hang" });
+    const running = await rig.tell("chat", "Hang", { channel: "hook" });
+    await rig.requestWith("Hang");
+    await rig.inTranscript(running);
+    // So the stop is still under way at the death.
+    signal(await rig.pid("chat"), "SIGSTOP");
+    const word = await rig.tell("chat", "stop", { channel: "hook" });
+    await rig.kill();
+    off();
+    await rig.start();
+    const ends = await Promise.all([rig.ended(running), rig.ended(word)]);
+    assert.deepEqual(
+      ends.map(({ status, ran }) => [status, ran]),
+      [
+        ["stopped", true],
+        ["stopped", false],
+      ],
+    );
+    assert.match((await rig.ask("chat", "Are you there?")) ?? "", /^You said: "Are you there\?"/);
+    const asking = rig.model.requests().filter((request) => open(request).includes("Hang"));
+    assert.equal(asking.length, 1);
+  });
 });
 
 describe("an orderly end", () => {

@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { appendFileSync, copyFileSync, globSync, mkdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
-import { parts } from "../../src/offline/claude-code.ts";
-import { type Step, userMessages } from "../../src/offline/index.ts";
+import { type Part, parts } from "../../src/offline/claude-code.ts";
+import type { Step } from "../../src/offline/index.ts";
 import { startDaemonRig } from "../support/daemon.ts";
 import { assertSeenOnce } from "../support/model.ts";
 import { answerOf, startRig } from "../support/rig.ts";
@@ -26,9 +26,10 @@ async function assertRemembers(chatId: string): Promise<void> {
   assert.equal(await rig.ask(chatId, "What did I say?"), 'You said, newest first: "two", "one".');
 }
 
-/** What operators were told of the chat. */
+/** What operators were told of the chat's conversation. */
 function told(chatId: string): string[] {
-  return rig.journal.of(chatId, "notice").map(({ code }) => code);
+  const codes = rig.journal.of(chatId, "notice").map(({ code }) => code);
+  return codes.filter((code) => /^(transcript|conversation)_/.test(code));
 }
 
 /** What the chat was told in our own words. */
@@ -108,46 +109,67 @@ describe("a conversation that has become too long for the model", () => {
     message: "prompt is too long: 210000 tokens > 200000 maximum",
   };
 
-  /** The API finds everything too long in which the text stands, apart from what is `read`. */
-  function refuse(text: string, read: ReadonlyArray<"compact" | "compacted">): void {
-    rig.model.script(({ kind, body }) => {
-      if (kind !== "messages") return undefined;
-      const there = parts(body);
-      if (there.some((part) => read.some((each) => each === part.kind))) return undefined;
-      return there.some((part) => part.kind === "message" && part.text === text) ? tooLong : undefined;
-    });
+  /** The API finds too long what `holds` is true of. */
+  function refuse(holds: (conversation: readonly Part[]) => boolean): void {
+    rig.model.script(({ kind, body }) => (kind === "messages" && holds(parts(body)) ? tooLong : undefined));
+  }
+
+  function says(conversation: readonly Part[], text: string): boolean {
+    return conversation.some((part) => part.kind === "message" && part.text === text);
   }
 
   test("is made shorter, then the message is answered, once, from what is left of it", async () => {
     await rig.say("long", "one");
     await rig.say("long", "a long story");
-    refuse("a long story", ["compact", "compacted"]);
+    refuse((conversation) => says(conversation, "a long story") && !conversation.some(isSummary));
     const message = await rig.say("long", "And then?");
     assert.deepEqual(answerOf(message).answers, [message.id]);
     assert.match(answerOf(message).text, /^You said: "And then\?"/);
     assertSeenOnce(await rig.requests("long"), "And then?");
-    assert.ok(parts((await rig.lastRequest("long")).body).some(({ kind }) => kind === "compacted"));
+    assert.ok(parts((await rig.lastRequest("long")).body).some(isSummary));
     assert.deepEqual(notices("long"), []);
     assert.match(await rig.ask("long", "What did I say?"), /"And then\?", "a long story", "one"\.$/);
   });
 
   test("and cannot be made shorter, begins anew: the chat is told, and the message answered", async () => {
     await rig.say("endless", "an endless story");
-    refuse("an endless story", []);
+    await rig.say("endless", "the other half");
+    const sessionId = await rig.sessionId("endless");
+    rig.model.script(({ kind, headers }) =>
+      kind === "messages" && headers["x-claude-code-session-id"] === sessionId ? tooLong : undefined,
+    );
     const message = await rig.say("endless", "And then?");
     assert.equal(answerOf(message).text, 'You said: "And then?". I remember no earlier messages.');
     assert.equal(notices("endless").length, 1);
     assert.deepEqual(told("endless"), ["conversation_begun_anew"]);
   });
 
-  test("because of one message that is too long by itself: that message fails, its sender is told, the chat goes on", async () => {
-    await rig.say("one", "one");
-    rig.model.script(({ kind, body }) =>
-      kind === "messages" && userMessages(body).at(-1) === "far too long" ? tooLong : undefined,
+  /** The text is too long by itself: what is said with it is refused, whatever else was said. */
+  async function assertOnlyThisFails(chatId: string, text: string): Promise<void> {
+    refuse(
+      (conversation) => says(conversation, text) && !conversation.some(({ kind }) => kind === "compact"),
     );
-    const { status, error } = await rig.say("one", "far too long");
-    assert.deepEqual([status, error?.code], ["failed", "context_too_long"]);
-    assert.equal(notices("one").length, 1);
-    assert.match(await rig.ask("one", "What did I say?"), /newest first: "one"\.$/);
+    const failed = await rig.say(chatId, text);
+    assert.deepEqual([failed.status, failed.error?.code], ["failed", "context_too_long"]);
+    assert.ok(failed.tries <= 3, `${failed.tries} tries`);
+    assert.equal(notices(chatId).length, 1);
+    const next = await rig.say(chatId, "And then?");
+    assert.deepEqual(answerOf(next).answers, [next.id]);
+    assert.ok(!says(parts((await rig.lastRequest(chatId)).body), text));
+  }
+
+  test("because of one message: that one fails, its sender is told, and the conversation stays", async () => {
+    for (const text of ["one", "two"]) await rig.say("huge", text);
+    const sessionId = await rig.sessionId("huge");
+    await assertOnlyThisFails("huge", "far too long");
+    assert.equal(await rig.sessionId("huge"), sessionId);
+  });
+
+  test("because of its very first message: that one fails, and the next begins the conversation", async () => {
+    await assertOnlyThisFails("huge first", "too long from the first");
   });
 });
+
+function isSummary({ kind }: Part): boolean {
+  return kind === "compact" || kind === "compacted";
+}

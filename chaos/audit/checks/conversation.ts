@@ -46,10 +46,12 @@ export function noForeignNonce({ messages, sessions, requests }: Case): Violatio
 }
 
 /**
- * The last request of a chat still holds every message that was answered before. Not looked for: what was said before the
- * chat's transcript was tampered with, or while no transcript could be written.
+ * The last request of a chat still holds every message that was answered before, also when its transcript was tampered with
+ * since: there is a copy. Not looked for: what was said while no transcript could be written, and what the daemon had no
+ * time to copy.
  */
-export function remembered({ messages, sessions, requests, faults, replies }: Case): Violation[] {
+export function remembered(evidence: Case): Violation[] {
+  const { messages, sessions, requests, replies } = evidence;
   const chatOf = new Map(
     sessions.flatMap(
       ({ id, sdkSessionId, chatId }) =>
@@ -61,25 +63,26 @@ export function remembered({ messages, sessions, requests, faults, replies }: Ca
   );
   const last = new Map(requests.map((request) => [chatOf.get(request.sessionId ?? ""), request]));
   const answered = new Set(replies.flatMap(({ kind, answers }) => (kind === "answer" ? answers : [])));
-  const lostUntil = (chatId: string) =>
-    Math.max(
-      0,
-      ...faults.map((fault) => {
-        if (fault.kind === "disk full") return fault.at + fault.forMs + settlesMs;
-        return fault.kind === "transcript" && fault.chatId === chatId ? fault.at : 0;
-      }),
-    );
   return messages.flatMap((message) => {
     const request = last.get(message.chatId);
     if (request === undefined || !answered.has(message.id)) return [];
-    // By the daemon's clock, which jumps: only what was accepted after a good while is certain.
-    const at = requests.find(({ said }) => said.includes(message.nonce))?.at ?? 0;
-    if (at <= lostUntil(message.chatId) || request.said.includes(message.nonce)) return [];
+    // By the kit's clock: the daemon's jumps.
+    const at = requests.findLast(({ open }) => open.includes(message.nonce))?.at ?? 0;
+    if (request.said.includes(message.nonce) || mayBeLost(message.chatId, at, evidence)) return [];
     return [
       about("remembered", message, `was answered and is not in request ${request.n}`, "requests.jsonl"),
     ];
   });
 }
 
-/** ms after a full disk in which a process may still have lost what it wanted to write. */
+/** Whether what was said in the chat at that time may be forgotten. */
+function mayBeLost(chatId: string, at: number, { faults, daemons }: Case): boolean {
+  const copied = !daemons.some((life) => life.what === "ended" && life.at >= at && life.at < at + settlesMs);
+  return faults.some((fault) => {
+    if (fault.kind === "disk full") return at <= fault.at + fault.forMs + settlesMs;
+    return fault.kind === "transcript" && fault.chatId === chatId && fault.at >= at && !copied;
+  });
+}
+
+/** ms after which a turn has surely been copied, and after a full disk nothing more is lost. */
 const settlesMs = 5000;

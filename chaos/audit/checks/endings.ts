@@ -6,6 +6,8 @@ import { about, type Violation } from "../violation.ts";
 const endStatuses: readonly string[] = ["answered", "refused", "failed", "stopped"];
 /** Charged tries that a message gets. */
 const mostTries = 3;
+/** Continuations of a cut turn that it gets besides, as long as each gets further. */
+const mostContinuations = 20;
 
 /** Each message that has ended has done so once: one event says it, and it says what the ledger says. */
 export function oneEnd({ messages, ends }: Case): Violation[] {
@@ -46,8 +48,9 @@ export function notGivenUpEarly({ messages, tries }: Case): Violation[] {
     const { status, errorCode } = message;
     if (status !== "failed" && status !== "refused" && status !== "stopped") return [];
     if (status === "failed" && errorCode === "quarantined") return [];
-    const used = countedTries(byMessage.get(message.id) ?? []);
-    if (status === "failed" && used >= mostTries) return [];
+    const made = byMessage.get(message.id) ?? [];
+    const used = countedTries(made);
+    if (status === "failed" && (used >= mostTries || continuations(made) >= mostContinuations)) return [];
     return [about("gave-up-early", message, `is ${status} (${errorCode}) after ${used} tries`, "messages")];
   });
 }
@@ -58,6 +61,10 @@ function countedTries(tries: readonly TryRow[]): number {
     const after = tries[at + 1]?.progress ?? progress;
     return outcome !== "excused" && !(kind === "continue" && after > progress);
   }).length;
+}
+
+function continuations(tries: readonly TryRow[]): number {
+  return tries.filter(({ kind, outcome }) => kind === "continue" && outcome !== "excused").length;
 }
 
 /**
@@ -81,6 +88,7 @@ export function charged({ messages, tries, requests }: Case): Violation[] {
     const atLeast = countedTries(made) - (made.at(-1)?.kind === "continue" ? 1 : 0);
     const wrong = [
       ...(atLeast > mostTries ? [`has ${atLeast} tries that count`] : []),
+      ...(continuations(made) > mostContinuations ? [`was continued ${continuations(made)} times`] : []),
       ...(made.length === message.tries
         ? []
         : [`counts ${message.tries} tries, the ledger holds ${made.length}`]),

@@ -1,7 +1,7 @@
 /** What contacts get: one answer each, their own, by their own way. */
 
-import { noncePattern } from "../../evidence.ts";
-import type { Case } from "../case.ts";
+import { type Delivery, noncePattern } from "../../evidence.ts";
+import type { Case, MessageRow, ReplyRow } from "../case.ts";
 import { about, type Violation } from "../violation.ts";
 
 /** At most one completed turn has a message, and at most one answer names it. */
@@ -47,22 +47,54 @@ export function ownAnswer({ messages, replies }: Case): Violation[] {
   });
 }
 
-/** What goes out by a channel: every answer came to it at least once, and never under two keys; nothing else came. */
-export function answerDelivered({ messages, deliveries }: Case): Violation[] {
+/** What goes out by a channel came to it, each reply under one key, and nothing else came. */
+export function answerDelivered({ messages, replies, deliveries }: Case): Violation[] {
+  return [...undelivered(replies, deliveries), ...answersAstray(messages, deliveries)];
+}
+
+/** Every reply that is said to be sent was taken; one that is not tells why, and none is left on its way. */
+function undelivered(replies: readonly ReplyRow[], deliveries: readonly Delivery[]): Violation[] {
+  const byReply = Map.groupBy(deliveries, ({ replyId }) => replyId);
+  return replies.flatMap((reply) => {
+    const came = byReply.get(reply.id) ?? [];
+    const keys = new Set(came.map(({ key }) => key));
+    const wrong = [
+      ...(reply.channel === null && came.length > 0 ? ["came to a channel that is not its own"] : []),
+      ...(reply.channel !== null && reply.status === "sent" && !came.some(wasTaken)
+        ? ["is said to be sent and never was taken"]
+        : []),
+      ...(reply.status === "pending" || reply.status === "sending" ? [`is still ${reply.status}`] : []),
+      ...((reply.status === "uncertain" || reply.status === "failed") && reply.errorCode === null
+        ? [`is ${reply.status} without a reason`]
+        : []),
+      ...(keys.size > 1 ? [`came under ${keys.size} keys: ${[...keys].join(", ")}`] : []),
+      ...(keys.has(null) ? ["came without a key"] : []),
+    ];
+    return wrong.map((what) => ({
+      check: "answer-delivered",
+      chatId: reply.chatId,
+      messageId: reply.answers[0] ?? null,
+      what: `reply ${reply.id} ${what}`,
+      where: "deliveries.jsonl",
+    }));
+  });
+}
+
+/** Every answer came at least once, and always as the same reply. */
+function answersAstray(messages: readonly MessageRow[], deliveries: readonly Delivery[]): Violation[] {
   return messages.flatMap((message) => {
     const came = deliveries.filter(({ nonces }) => nonces.includes(message.nonce));
-    const keys = new Set(came.map(({ key }) => key));
-    const taken = came.some(({ how }) => how === "accepted" || how === "late");
+    const ids = new Set(came.map(({ replyId }) => replyId));
     const wrong = [
-      ...(message.channel === null && came.length > 0
-        ? ["its answer came to a channel that is not its own"]
-        : []),
-      ...(message.channel === null || message.status !== "answered" || taken
+      ...(message.channel === null || message.status !== "answered" || came.some(wasTaken)
         ? []
         : ["its answer never came to the channel"]),
-      ...(keys.size > 1 ? [`its answer came under ${keys.size} keys: ${[...keys].join(", ")}`] : []),
-      ...(keys.has(null) ? ["its answer came without a key"] : []),
+      ...(ids.size > 1 ? [`its answer came as ${ids.size} replies: ${[...ids].join(", ")}`] : []),
     ];
     return wrong.map((what) => about("answer-delivered", message, what, "deliveries.jsonl"));
   });
+}
+
+function wasTaken({ how }: Delivery): boolean {
+  return how === "accepted" || how === "late";
 }
