@@ -42,18 +42,14 @@ export async function measureRecovery(
   const requests = new Journal<RequestRecord>(join(folder, files.requests));
   const faults = new Journal<FaultRecord>(join(folder, files.faults));
   const { promise: over, resolve: end } = Promise.withResolvers<void>();
-  const cut = new Set<string>();
   let holding = true;
   const model = await startModel({
     requests,
     faults,
     generationOf: () => null,
     clockIsRight: () => false,
-    onAsked({ open }) {
-      for (const { nonce } of open) cut.add(nonce);
-      // Nobody comes to his answer before the daemon is dead.
-      return holding ? over : null;
-    },
+    // Nobody comes to an answer before the daemon is dead.
+    onAsked: () => (holding ? over : null),
   });
   const world = new World({ folder, modelUrl: model.url, config, storageSuffered: () => false });
   const eye = new LedgerEye(world.home);
@@ -64,7 +60,7 @@ export async function measureRecovery(
       return { chatId: `chat-${i + 1}`, body: { text: textOf(orders), contact: { tier: "admin" } } };
     });
     for (const { chatId, body } of posts) await world.call("POST", `/v1/chats/${chatId}/messages`, body);
-    await until(() => cut.size === chats, signal, "every chat is in the middle of its turn");
+    await until(() => eye.turnsUnderWay() === chats, signal, "every chat is in the middle of its turn");
     holding = false;
     const killed = world.daemon;
     world.strike("SIGKILL");

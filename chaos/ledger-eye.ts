@@ -30,6 +30,12 @@ export class LedgerEye {
       : { row: Number(row.row), id: String(row.id), chatId: String(row.chat_id) };
   }
 
+  /** How many turns have begun and not ended. */
+  turnsUnderWay(): number {
+    const [row] = this.#rows("SELECT count(*) AS n FROM turns WHERE ended_at IS NULL") ?? [];
+    return Number(row?.n ?? 0);
+  }
+
   /** How many messages have each end. */
   ends(): Map<string, number> {
     const rows =

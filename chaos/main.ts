@@ -44,6 +44,9 @@ const { values } = parseArgs({
   },
 });
 
+/** Chats that are in the middle of a turn when the daemon is killed. */
+const inMidTurn = 50;
+
 const ending = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => ending.abort(new Error(`ended by ${signal}`)));
@@ -79,9 +82,6 @@ async function round(): Promise<boolean> {
   else console.log(`seed ${values.seed}: look into ${folder}`);
   return clean;
 }
-
-/** How many chats are in the middle of a turn. */
-const inMidTurn = 50;
 
 async function fifty(): Promise<void> {
   const folder = mkdtempSync(join(realpathSync(values.dir), "switchboard-fifty-"));

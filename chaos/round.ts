@@ -287,12 +287,11 @@ class Round implements AsyncDisposable {
       // One that was not struck ends by itself.
       return;
     }
-    // Whoever works would be closed only when its turn has ended, and struck in the turn.
-    const idle = this.#watch.processes.filter(
-      ({ claude, space }) => claude && this.#watch.open(this.#eye.chatOf(space) ?? "") === 0,
-    );
-    if (idle.length === 0) return;
-    const { space, generation } = this.#closingDice.pick(idle);
+    const claudes = this.#watch.processes.filter(({ claude }) => claude);
+    if (claudes.length === 0) return;
+    // Rather one that is idle: another is closed only when its turn has ended, and struck in the turn.
+    const idle = claudes.filter(({ space }) => this.#watch.open(this.#eye.chatOf(space) ?? "") === 0);
+    const { space, generation } = this.#closingDice.pick(idle.length > 0 ? idle : claudes);
     const chatId = this.#eye.chatOf(space);
     if (chatId === null) return;
     let closed = false;

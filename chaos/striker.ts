@@ -57,7 +57,7 @@ const delays: Readonly<Record<Point, number>> = {
  * ms. After the daemon's death all its processes have to start anew, so it comes seldom. From one strike to the next at least
  * `gap`; a cell waits `lead` longer for each strike that it is ahead of the cell of its kind that was struck least.
  */
-const pace = { claude: { gap: 100, lead: 600 }, daemon: { gap: 7500, lead: 500 } };
+const pace = { claude: { gap: 80, lead: 400 }, daemon: { gap: 7500, lead: 500 } };
 /** Requests of the model between two deaths of the daemon, as long as they come within the time in ms: a slow machine gets on, too. */
 const livesFor = { requests: 8, mostMs: 20_000 };
 /** A session whose process was struck so often since its last reply is spared: six deaths put it into quarantine. */
@@ -72,7 +72,7 @@ export class Striker {
   /** By cell. */
   readonly #struck = new Map<string, number>();
   readonly #inARow = new Map<string, number>();
-  /** Cells and sessions whose strikes wait for their moment. */
+  /** Sessions (or points, where no single one is concerned) whose strikes wait for their moment. */
   readonly #aimed = new Set<string>();
   readonly #last: Record<Kind, number> = { claude: 0, daemon: performance.now() };
   /** Since the daemon's last death. */
@@ -115,7 +115,7 @@ export class Striker {
       const { gap, lead } = pace[kind];
       const rested = now - this.#last[kind];
       if (kind === "daemon" && this.#requests < livesFor.requests && rested < livesFor.mostMs) return false;
-      return rested >= gap + lead * this.#ahead(point, victim) && !this.#aimed.has(cell(point, victim));
+      return rested >= gap + lead * this.#ahead(point, victim);
     });
     return due.toSorted((a, b) => this.#times(point, a) - this.#times(point, b))[0] ?? null;
   }
@@ -126,11 +126,12 @@ export class Striker {
     const victim = this.next(point);
     const session = space ?? point;
     if (victim === null || this.#aimed.has(session) || this.#isSpared(space)) return;
-    const names = [cell(point, victim), session];
-    for (const name of names) this.#aimed.add(name);
+    this.#aimed.add(session);
     await pause(this.#options.dice.fraction() * delays[point]);
-    for (const name of names) this.#aimed.delete(name);
-    if (!this.#over && moment.holds()) this.strike(moment, victim);
+    this.#aimed.delete(session);
+    // Another may have struck the daemon meanwhile.
+    const rested = performance.now() - this.#last[kindOf(victim)] >= pace[kindOf(victim)].gap;
+    if (!this.#over && rested && moment.holds()) this.strike(moment, victim);
   }
 
   /** Strikes at once, whosever turn it is. */

@@ -34,7 +34,7 @@ const limitsFrom = 50;
 /** ms until a chat that is to be tampered with must be at rest. */
 const restsWithinMs = 30_000;
 /** Chats that are waited for at a time. */
-const tamperedAtOnce = 2;
+const tamperedAtOnce = 3;
 
 export class Weather {
   readonly #options: WeatherOptions;

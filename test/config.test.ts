@@ -25,11 +25,13 @@ describe("the config", () => {
       path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
       processes: {
         idle_seconds: 7200,
-        health_check_seconds: 300,
+        health_check_seconds: 10,
         drain_seconds: 30,
         stop_seconds: 10,
       },
+      api: { patience_seconds: 600 },
       limits: { text_bytes: 262_144 },
+      channels: {},
       tiers: {},
     });
   });

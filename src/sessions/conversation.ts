@@ -161,7 +161,7 @@ export class Conversation {
     this.#note("conversation_begun_anew", text);
     const fresh = await this.reset();
     if (first !== undefined) {
-      const notice = freshNotice(first.message.id);
+      const notice = freshNotice(first.message.id, lost);
       this.#book.later((ledger, lease) => ledger.notify(lease, [notice]));
     }
     return await prepareGround(fresh, name, this.#folders, { continues: false, log: this.#log });

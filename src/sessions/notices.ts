@@ -35,9 +35,11 @@ function failureText({ code }: Failure, count: number): string {
   }
 }
 
-/** Told when a conversation had to be begun anew. */
-export function freshNotice(messageId: string): Notice {
-  const text = "I could not find our conversation any more, so I begin anew and remember nothing of it.";
+/** Told when a conversation had to be begun anew: it is `lost`, or has become too long. */
+export function freshNotice(messageId: string, lost: boolean): Notice {
+  const text = lost
+    ? "I could not find our conversation any more, so I begin anew and remember nothing of it."
+    : "Our conversation has become too long for me, so I begin anew and remember nothing of it.";
   return { id: randomUUIDv7(), text, about: [messageId] };
 }
 

@@ -394,10 +394,10 @@ export class Serving {
   #turnEnded(event: TurnEnded): void {
     const turn = this.#turn;
     this.#occupied = false;
-    // Once: what is too long for the shortened conversation is too long by itself.
+    // Once: what is too long for the shortened conversation, or for none, is too long by itself.
     if (
       turn !== null &&
-      !this.#options.compact &&
+      turn.members.every(({ again }) => !again) &&
       event.type === "failed" &&
       event.code === "context_too_long"
     ) {

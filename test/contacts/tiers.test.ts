@@ -39,8 +39,23 @@ describe("tiers as the config changes them", () => {
       fallbackModel: "haiku",
       systemPrompt: "Be brief.",
       tools: [],
+      once: [],
+      queueMode: "steer",
     });
     assert.deepEqual(tiersOf(changes).get("admin"), tiersOf({}).get("admin"));
+  });
+
+  it("say what is not run twice and what becomes of a message in mid-turn", () => {
+    const tier = tiersOf({ admin: { once: ["Bash"], queue_mode: "collect" } }).get("admin");
+    assert.deepEqual([tier?.once, tier?.queueMode], [["Bash"], "collect"]);
+  });
+
+  it("are refused when a tool that is not to be run twice is none of theirs", () => {
+    assert.throws(() => tiersOf({ bots: { once: ["Bash"] } }), {
+      code: "invalid_config",
+      field: "tiers.bots.once",
+      message: "tiers.bots.once: Bash is no tool of the tier (the tier has no tools)",
+    });
   });
 
   it("never have a fallback that is the model itself: the CLI would not start", () => {

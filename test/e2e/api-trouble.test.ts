@@ -177,6 +177,7 @@ test("a refused credential holds the line: the operator is told, the messages ar
   messages.push(await rig.tell("chat", "three", { route: 2 }));
   for (const message of messages) assert.equal((await waitingOf(rig, message))?.for, "limit");
   assert.equal(asked(rig), requests);
+  assert.deepEqual(rig.switchboard.host.trouble, trouble);
   assert.equal(notices(rig, "chat").length, 1);
   // Nothing of the API's words: they are the operator's.
   assert.match(notices(rig, "chat")[0] ?? "", /cannot reach my model at the moment/);

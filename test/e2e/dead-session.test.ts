@@ -3,7 +3,16 @@
  * too long is made shorter, and only when nothing is left a new one begins, which the chat is told.
  */
 import assert from "node:assert/strict";
-import { appendFileSync, copyFileSync, globSync, mkdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import {
+  appendFileSync,
+  copyFileSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
 import { type Part, parts } from "../../src/offline/claude-code.ts";
@@ -75,6 +84,8 @@ test("a last line that was not written to its end is cut off, and the conversati
   await assertRemembers("torn");
   await rig.switchboard.closeChat("torn");
   assert.match(await rig.ask("torn", "What did I say?"), /"two", "one"\.$/);
+  for (const line of readFileSync(transcript, "utf8").trim().split("\n"))
+    assert.doesNotThrow(() => JSON.parse(line));
   assert.deepEqual([told("torn"), notices("torn")], [["transcript_cut"], []]);
 });
 

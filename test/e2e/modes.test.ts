@@ -8,6 +8,7 @@ import type { Channel, ChannelHost, MessageView, OutboundReply } from "../../src
 import type { Json } from "../../src/views.ts";
 import { eventually } from "../support/eventually.ts";
 import { open } from "../support/model.ts";
+import { signal } from "../support/processes.ts";
 import { answerOf, startRig } from "../support/rig.ts";
 
 /** Keeps what is sent to it. */
@@ -48,6 +49,8 @@ const rig = await startRig(
   { after },
   {
     config: [
+      // One of the processes is made to hang for a moment, which nobody shall notice.
+      "processes.health_check_seconds = 3600",
       'tiers.family.queue_mode = "queue"',
       'tiers.favorite.queue_mode = "steer"',
       'tiers.bots.queue_mode = "collect"',
@@ -121,11 +124,25 @@ test("collect: a burst becomes one turn, whose reply answers all of it", async (
   assert.equal(new Set(replies.map(({ id }) => id)).size, 1);
   assert.deepEqual((await rig.requests("collect")).map(open), [["Collect"], ["first", "second", "third"]]);
   assert.deepEqual(await turns("collect"), [["Collect"], ["first", "second", "third"]]);
+
+  // Nothing runs: whether more will come is waited for.
+  const later: MessageView[] = [];
+  for (const text of ["fourth", "fifth"]) later.push(await rig.tell("collect", text));
+  for (const message of later) {
+    assert.deepEqual(
+      answerOf(await rig.ended(message)).answers,
+      later.map(({ id }) => id),
+    );
+  }
 });
 
 test("interrupt: the running turn ends, and the message that came is the next one", async () => {
   const { running, release } = await busy("interrupt", "Tell it all", "partner");
+  const pid = await rig.pid("interrupt");
+  signal(pid, "SIGSTOP");
   const second = await rig.tell("interrupt", "No, in short");
+  assert.deepEqual(await waitingOf(second), { for: "model", plan: "interrupt" });
+  signal(pid, "SIGCONT");
   const stopped = await rig.ended(running);
   release();
   assert.deepEqual([stopped.status, stopped.ran, stopped.reply], ["stopped", true, null]);

@@ -148,7 +148,7 @@ describe("the sender of a stop word", () => {
 
 describe("the sender in a conversation that is gone", () => {
   it("is told in one line that nothing of it is remembered", () => {
-    const { text, about } = freshNotice("m");
+    const { text, about } = freshNotice("m", true);
     assert.match(text, /^I could not find our conversation any more.*remember nothing of it\.$/);
     assert.deepEqual(about, ["m"]);
   });
