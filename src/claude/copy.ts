@@ -5,10 +5,22 @@
  * cut or overwritten is restored from it.
  */
 
-import { chmod, copyFile, mkdir, open, readdir, rename, rm, stat, truncate } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+} from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import type { Space } from "./claude.ts";
 import { findIn, findTranscript, holdsConversation } from "./transcript.ts";
+import { entriesIn, type TranscriptTurn } from "./turns.ts";
 
 /** What a session's transcript is worth, now that it has been looked at. */
 export interface Looked {
@@ -52,6 +64,41 @@ export async function lookAfter(space: Space, sdkSessionId: string, copies: stri
     return { transcript: null, did: "nothing" };
   }
   return { transcript: file, did: whole ? "nothing" : "cut" };
+}
+
+/**
+ * Takes the last turn out of a transcript and of its copy; the whole is kept aside. Not by going back to the answer before
+ * it, which leaves two branches in one file: after a kill the CLI may take the wrong one up (measured).
+ */
+export async function takeLastTurnOut(
+  space: Space,
+  sdkSessionId: string,
+  copies: string,
+  { members }: TranscriptTurn,
+): Promise<void> {
+  const file = await findTranscript(space, sdkSessionId);
+  if (file === null) return;
+  const at = await beginOf(file, members);
+  if (at === null) return;
+  const copy = await findIn(copies, sdkSessionId);
+  // The copy first: a copy that has more than the file would be restored.
+  if (copy !== null && ((await sizeOf(copy)) ?? 0) > at) await truncate(copy, at);
+  await copyFile(file, `${file}.aside-${Date.now()}`);
+  await truncate(file, at);
+}
+
+/** Where the line of the message stands that began the turn; null when it is not found. */
+async function beginOf(file: string, members: readonly string[]): Promise<number | null> {
+  const bytes = await readFile(file);
+  let found: number | null = null;
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf(0x0a, at);
+    const [entry] = entriesIn(bytes.toString("utf8", at, end === -1 ? bytes.length : end));
+    if (entry?.type === "user" && entry.uuid !== undefined && members.includes(entry.uuid)) found = at;
+    if (end === -1) break;
+    at = end + 1;
+  }
+  return found;
 }
 
 /** Puts a transcript aside that the CLI refuses to resume, and its copy when that says the same. Nothing is deleted. */

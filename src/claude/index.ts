@@ -1,6 +1,6 @@
 export { adoptTranscript, transcriptsIn } from "./adopt.ts";
 export * from "./claude.ts";
-export { copyTranscript, lookAfter, putTranscriptAside } from "./copy.ts";
+export { copyTranscript, lookAfter, putTranscriptAside, takeLastTurnOut } from "./copy.ts";
 export { claudeCode } from "./process.ts";
 export { openSpace, spaceOf } from "./space.ts";
 export { clearTraces } from "./traces.ts";

@@ -15,6 +15,7 @@ import {
   savedCost,
   spaceOf,
   type TranscriptTurn,
+  takeLastTurnOut,
 } from "../claude/index.ts";
 import type { Session as SessionRecord } from "../ledger/index.ts";
 import type { Logger } from "../log.ts";
@@ -63,7 +64,10 @@ export async function prepareGround(
   const costSoFarUsd = await savedCost(transcript);
   const last = await lastTurn(transcript);
   if (last === null || continues || !cameToNothing(last)) return { ...ground, costSoFarUsd };
-  if (last.before !== null) return { ...ground, costSoFarUsd, at: last.before };
+  if (last.before !== null) {
+    await takeLastTurnOut(space, sdkSessionId, copiesOf(record, folders), last);
+    return { ...ground, costSoFarUsd };
+  }
   // Nothing to go back to, though something was said: the chain of lines is broken (an imported transcript, say).
   if ((await readTurns(transcript)).length > 1) return { ...ground, costSoFarUsd };
   await putTranscriptAside(space, sdkSessionId, copiesOf(record, folders));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import type { Session } from "../../src/ledger/index.ts";
 import { silent } from "../../src/log.ts";
@@ -112,21 +112,26 @@ describe("the ground of a session's process", () => {
     assert.equal((await prepare(proven)).did, "nothing");
   });
 
-  it("leaves out what only failed, so that it is not sent with every message to come", async () => {
-    const refused = [...turn, user("poison", "answer"), failed("error", "poison")];
-    await transcriptOf("proven", refused);
-    const { at, transcript } = await prepare(proven);
-    assert.equal(at, "answer");
+  it("takes out what only failed, so that it is not sent with every message to come", async () => {
+    const poison = [user("poison", "answer"), failed("error", "poison")];
+    await transcriptOf("proven", [...turn, ...poison]);
+    const { transcript } = await prepare(proven);
     assert.ok(transcript);
-    // Twice in a row: the second stands on the branch that the first was left out of.
-    await transcriptOf("proven", [...refused, user("poison", "answer"), failed("error-2", "poison")]);
-    assert.equal((await prepare(proven)).at, "answer");
+    const left = await readFile(transcript, "utf8");
+    assert.ok(left.includes('"answer"') && !left.includes("poison"));
+    // The whole is kept beside it.
+    const names = await readdir(dirname(transcript));
+    const aside = names.find((name) => name.includes(".aside-")) ?? "";
+    assert.ok((await readFile(join(dirname(transcript), aside), "utf8")).includes("poison"));
   });
 
-  it("leaves out what was cut before it achieved anything, unless that is to be taken up", async () => {
+  it("takes out what was cut before it achieved anything, unless that is to be taken up", async () => {
     await transcriptOf("proven", [...turn, user("cut", "answer")]);
-    assert.equal((await prepare(proven)).at, "answer");
-    assert.equal((await prepare(proven, true)).at, null);
+    const holds = async (continues: boolean) => {
+      const { transcript } = await prepare(proven, continues);
+      return (await readFile(transcript ?? "", "utf8")).includes('"cut"');
+    };
+    assert.deepEqual([await holds(true), await holds(false)], [true, false]);
   });
 
   it("goes on behind what failed when that had achieved something: it may have changed the world", async () => {
