@@ -69,6 +69,8 @@ export class Outbox {
   readonly #busy = new Map<string, Promise<void>>();
   /** Chats that were given a reply while they were busy. */
   readonly #again = new Set<string>();
+  /** Chats whose pause has run to its end. */
+  readonly #ripe = new Set<string>();
   /** Chats whose next reply is due later, in neither of these, and what cancels their timers. */
   readonly #later = new Map<string, () => void>();
   /** The attempts under way, to be aborted. */
@@ -144,8 +146,12 @@ export class Outbox {
   }
 
   #lookLater(chatId: string, ms: number): void {
-    // Wall time may jump while a timer runs, so none runs for long.
-    const cancel = this.#clock.after(Math.min(ms, backoffMs.most), () => this.#look(chatId));
+    // Wall time may jump while a timer runs, so none runs for long; and when it has run to its end, the reply is due,
+    // whatever the wall clock had said when its time was reckoned.
+    const cancel = this.#clock.after(Math.min(ms, backoffMs.most), () => {
+      if (ms <= backoffMs.most) this.#ripe.add(chatId);
+      this.#look(chatId);
+    });
     this.#later.set(chatId, cancel);
   }
 
@@ -175,7 +181,9 @@ export class Outbox {
   async #advance(chatId: string): Promise<Next> {
     const reply = await this.#patiently(() => this.#ledger.nextReply(this.#channel.name, chatId));
     if (reply === null || this.#closing) return null;
-    const step = nextStep(reply, this.#policy, this.#clock.now(), this.#random());
+    const now = this.#clock.now();
+    const due = this.#ripe.delete(chatId) && reply.attempts > 0 ? { ...reply, dueAt: now } : reply;
+    const step = nextStep(due, this.#policy, now, this.#random());
     switch (step.do) {
       case "wait":
         return { afterMs: step.ms };
