@@ -51,7 +51,8 @@ describe("a transcript comes back from its copy", () => {
     "when it was deleted": (transcript) => rmSync(transcript),
     "when its space was deleted": (transcript) =>
       rmSync(join(dirname(transcript), "../../.."), { recursive: true }),
-    "when it was cut in the middle": (transcript) => truncateSync(transcript, statSync(transcript).size / 2),
+    "when it was cut in the middle": (transcript) =>
+      truncateSync(transcript, Math.floor(statSync(transcript).size / 2)),
     "when it was emptied": (transcript) => truncateSync(transcript),
   };
   for (const [how, damage] of Object.entries(damages)) {
