@@ -17,7 +17,7 @@ export interface DeliveryPolicy {
 }
 
 /** What the rules look at. */
-export type Outgoing = Pick<Reply, "status" | "attempts" | "dueAt" | "error" | "createdAt">;
+export type Outgoing = Pick<Reply, "status" | "attempts" | "dueAt" | "pauseMs" | "error" | "createdAt">;
 
 export type Step =
   | { do: "send"; mayBeDouble: boolean }
@@ -43,10 +43,12 @@ export function nextStep(reply: Outgoing, policy: DeliveryPolicy, now: number, j
     return { do: "record", delivery: decide(reply, { kind: "unknown", reason }, policy, jitter) };
   }
   const dueAt = reply.dueAt ?? now;
+  // What was reckoned by a clock that has been set back since is no longer away than its pause.
   // As long as it is untried, its time runs from when it was first due: a retry may be asked for long after it was made.
   const expiresAt = (reply.attempts === 0 ? dueAt : reply.createdAt) + policy.expireMs;
   if (now >= expiresAt) return { do: "record", delivery: givenUp(reply, expired(reply, policy)) };
-  if (now < dueAt) return { do: "wait", ms: Math.min(dueAt, expiresAt) - now };
+  const waitMs = Math.min(dueAt - now, expiresAt - now, reply.pauseMs ?? 0);
+  if (waitMs > 0) return { do: "wait", ms: waitMs };
   return { do: "send", mayBeDouble: policy.afterCrash === "mark" && mayHaveGoneOut(reply) };
 }
 

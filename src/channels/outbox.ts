@@ -69,8 +69,8 @@ export class Outbox {
   readonly #busy = new Map<string, Promise<void>>();
   /** Chats that were given a reply while they were busy. */
   readonly #again = new Set<string>();
-  /** Chats whose pause has run to its end. */
-  readonly #ripe = new Set<string>();
+  /** By chat: its reply that waits for the next attempt, and until when, on the monotonic clock. */
+  readonly #pauses = new Map<string, { replyId: string; endsAt: number }>();
   /** Chats whose next reply is due later, in neither of these, and what cancels their timers. */
   readonly #later = new Map<string, () => void>();
   /** The attempts under way, to be aborted. */
@@ -146,12 +146,8 @@ export class Outbox {
   }
 
   #lookLater(chatId: string, ms: number): void {
-    // Wall time may jump while a timer runs, so none runs for long; and when it has run to its end, the reply is due,
-    // whatever the wall clock had said when its time was reckoned.
-    const cancel = this.#clock.after(Math.min(ms, backoffMs.most), () => {
-      if (ms <= backoffMs.most) this.#ripe.add(chatId);
-      this.#look(chatId);
-    });
+    // Wall time may jump while a timer runs, and a sleeping machine's timers stand still: none runs for long.
+    const cancel = this.#clock.after(Math.min(ms, backoffMs.most), () => this.#look(chatId));
     this.#later.set(chatId, cancel);
   }
 
@@ -180,18 +176,25 @@ export class Outbox {
   /** Takes the chat's oldest open reply one step on. */
   async #advance(chatId: string): Promise<Next> {
     const reply = await this.#patiently(() => this.#ledger.nextReply(this.#channel.name, chatId));
+    const pause = this.#pauses.get(chatId);
+    this.#pauses.delete(chatId);
     if (reply === null || this.#closing) return null;
-    const now = this.#clock.now();
-    const due = this.#ripe.delete(chatId) && reply.attempts > 0 ? { ...reply, dueAt: now } : reply;
-    const step = nextStep(due, this.#policy, now, this.#random());
+    // A pause that was begun here ends when it was to, whatever the wall clock has become meanwhile.
+    const left = pause?.replyId === reply.id ? { pauseMs: pause.endsAt - this.#clock.monotonic() } : {};
+    const step = nextStep({ ...reply, ...left }, this.#policy, this.#clock.now(), this.#random());
     switch (step.do) {
       case "wait":
-        return { afterMs: step.ms };
+        return this.#pause(reply, step.ms);
       case "record":
         return await this.#record(reply, step.delivery);
       case "send":
         return await this.#send(reply, step.mayBeDouble);
     }
+  }
+
+  #pause({ id, chatId }: Reply, ms: number): Next {
+    this.#pauses.set(chatId, { replyId: id, endsAt: this.#clock.monotonic() + ms });
+    return { afterMs: ms };
   }
 
   async #send(reply: Reply, mayBeDouble: boolean): Promise<Next> {
@@ -247,7 +250,7 @@ export class Outbox {
       this.#log.warn({ chatId, replyId, attempts, status, code: error.code }, "a reply was not delivered");
     }
     await this.#patiently(() => this.#ledger.deliver(reply.id, delivery));
-    return { afterMs: delivery.status === "pending" ? delivery.delayMs : 0 };
+    return delivery.status === "pending" ? this.#pause(reply, delivery.delayMs) : { afterMs: 0 };
   }
 
   /** A full or locked storage is waited for, until the outbox has to leave. */

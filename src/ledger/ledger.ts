@@ -147,6 +147,8 @@ export interface Reply {
   attempts: number;
   /** When it is next to be handed over; null when it is not `pending`. */
   dueAt: number | null;
+  /** ms from when `dueAt` was reckoned up to it: a clock that was set back since then must not make the pause longer. */
+  pauseMs: number | null;
   /** Why its last attempt came to nothing. */
   error: Failure | null;
   createdAt: number;

@@ -23,6 +23,7 @@ import type {
   Inbound,
   Ledger,
   Message,
+  Notice,
   QueueMode,
   Sender,
   Session as SessionRecord,
@@ -225,11 +226,13 @@ export class Session implements Tenant {
   // Actions
 
   /** Ends everything that is open now; goes past the queue and past other actions. */
-  stop(): Promise<Array<{ id: string; ran: boolean }>> {
-    return this.#stop([...this.#entries]);
+  stop(): Promise<Stopped[]> {
+    // A stop word ends with its own stop.
+    return this.#stop(this.#entries.filter((entry) => !isStopWord(entry)));
   }
 
-  #stop(targets: readonly Entry[]): Promise<Array<{ id: string; ran: boolean }>> {
+  /** `conclude` is called before anything else may begin. */
+  #stop(targets: readonly Entry[], conclude?: (stopped: Stopped[]) => void): Promise<Stopped[]> {
     for (const entry of targets) entry.stopRequested = true;
     // Those with a write under way are ended when it is done, those in hand by the interrupt.
     this.#endStopped(targets.filter(({ phase }) => phase === "queued" || phase === "charged"));
@@ -239,7 +242,9 @@ export class Session implements Tenant {
       const ends = await Promise.all(
         targets.map(async ({ message, end }) => ({ id: message.id, ...(await end.promise) })),
       );
-      return ends.flatMap(({ id, status, ran }) => (status === "stopped" ? [{ id, ran }] : []));
+      const stopped = ends.flatMap(({ id, status, ran }) => (status === "stopped" ? [{ id, ran }] : []));
+      conclude?.(stopped);
+      return stopped;
     });
   }
 
@@ -259,7 +264,7 @@ export class Session implements Tenant {
   }
 
   /** Stop, and a new session. */
-  reset(): Promise<{ stopped: Array<{ id: string; ran: boolean }>; record: SessionRecord }> {
+  reset(): Promise<{ stopped: Stopped[]; record: SessionRecord }> {
     return this.#holds.exclusive(async () => {
       const stopped = await this.stop();
       await this.#closeWhenFree("reset");
@@ -568,15 +573,15 @@ export class Session implements Tenant {
     if (running.length > 0) this.#stop(running).catch((error) => this.#around.onCrash(this, error));
   }
 
-  /** A stop word stops everything before it; it ends with it, and its sender is told what it did. */
-  #stopOnWord(entry: Entry): void {
-    const { id } = entry.message;
-    const done = this.stop().then((stopped) => {
-      const notice = stopNotice(
-        stopped.filter((each) => each.id !== id),
-        id,
-      );
-      this.#book.later((ledger, lease) => ledger.notify(lease, [notice]));
+  /**
+   * A stop word stops everything before it. It ends after that, together with the notice of what it did: as long as it
+   * is open, the next daemon obeys it.
+   */
+  #stopOnWord(word: Entry): void {
+    const before = this.#entries.slice(0, this.#entries.indexOf(word)).filter((entry) => !isStopWord(entry));
+    const done = this.#stop(before, (stopped) => {
+      const notices = [stopNotice(stopped, word.message.id)];
+      if (this.#entries.includes(word)) this.#endMessages([word], stoppedBefore, notices);
     });
     done.catch((error) => this.#log.error({ error: String(error) }, "a stop word came to nothing"));
   }
@@ -678,11 +683,15 @@ export class Session implements Tenant {
     this.#pump();
   }
 
-  /** Ends messages outside of a turn. */
-  #endMessages(entries: readonly Entry[], how: Omit<Ending, "messageId">): void {
+  /** Ends messages outside of a turn. `told`: to the senders, besides why they failed. */
+  #endMessages(
+    entries: readonly Entry[],
+    how: Omit<Ending, "messageId">,
+    told: readonly Notice[] = [],
+  ): void {
     if (entries.length === 0) return;
     const endings = entries.map(({ message }) => ({ messageId: message.id, ...how }));
-    const notices = failureNotices(endings);
+    const notices = [...failureNotices(endings), ...told];
     this.#book.later((ledger, lease) => ledger.endMessages(lease, endings, notices));
     this.#leave(entries.map((entry) => ({ entry, end: { status: how.status, ran: how.ran ?? false } })));
   }
@@ -817,6 +826,12 @@ const plans: Record<QueueMode, NonNullable<Waiting["plan"]>> = {
   collect: "collect",
   interrupt: "interrupt",
 };
+
+/** A message that a stop has ended, and whether Claude had begun with it. */
+export interface Stopped {
+  id: string;
+  ran: boolean;
+}
 
 type ClaimInput = Pick<Inbound, "sender" | "channel" | "route" | "contact" | "command">;
 

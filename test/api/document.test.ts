@@ -160,14 +160,21 @@ const badChat = "/v1/chats/%00";
 const asForm = { "content-type": "text/plain" };
 let known = "";
 
-/** The id of a reply that its channel has not taken. */
+let refused: string | undefined;
+
+/** The id of a reply that its channel has not taken: the same each time, for it never does. */
 async function undelivered(): Promise<string> {
-  const body = message({ channel: "broken", contact: { tier: "family", queueMode: "collect" } });
-  const { reply } = await jsonOf(await answerOf(own, post(chat("cut-off", "/messages?wait=60"), body)));
+  refused ??= await replyIntoTheVoid();
   return await eventually("the reply has failed", async () => {
     const { deliveries } = await jsonOf(await answerOf(own, get("/v1/replies/failed?limit=1000")));
-    return deliveries.find(({ id }: { id: string }) => id === reply.id)?.id;
+    return deliveries.find(({ id }: { id: string }) => id === refused)?.id;
   });
+}
+
+async function replyIntoTheVoid(): Promise<string> {
+  const body = message({ channel: "broken", contact: { tier: "family", queueMode: "collect" } });
+  const { reply } = await jsonOf(await answerOf(own, post(chat("cut-off", "/messages?wait=60"), body)));
+  return reply.id;
 }
 
 /** By operation and by what is to come: the status of a success, or the code of an error. Made when it is its turn. */

@@ -43,13 +43,21 @@ interface Attempt {
 
 /** A reply's whole life by the rules, one end after the other; the last one again and again. */
 function live(policy: DeliveryPolicy, ends: readonly End[], jitter: number, created = 0) {
-  let reply: Outgoing = { status: "pending", attempts: 0, dueAt: created, error: null, createdAt: created };
+  let reply: Outgoing = {
+    status: "pending",
+    attempts: 0,
+    dueAt: created,
+    pauseMs: 0,
+    error: null,
+    createdAt: created,
+  };
   const attempts: Attempt[] = [];
   let now = created;
   const record = (outcome: Outcome) => {
-    const dueAt = outcome.status === "pending" ? now + outcome.delayMs : null;
+    const pauseMs = outcome.status === "pending" ? outcome.delayMs : null;
+    const dueAt = pauseMs === null ? null : now + pauseMs;
     const error = outcome.status === "sent" ? null : outcome.error;
-    reply = { ...reply, status: outcome.status, dueAt, error };
+    reply = { ...reply, status: outcome.status, dueAt, pauseMs, error };
   };
   while (reply.status === "pending" || reply.status === "sending") {
     const step = nextStep(reply, policy, now, jitter);
@@ -61,7 +69,7 @@ function live(policy: DeliveryPolicy, ends: readonly End[], jitter: number, crea
       attempts.push({ at: now, end, mayBeDouble: step.mayBeDouble });
       // The ledger forgets why an earlier attempt failed as soon as the next one begins.
       const before = { ...reply, attempts: reply.attempts + 1 };
-      reply = { ...before, status: "sending", dueAt: null, error: null };
+      reply = { ...before, status: "sending", dueAt: null, pauseMs: null, error: null };
       if (end.kind !== "died") record(decide(before, end, policy, jitter));
     }
   }
@@ -146,6 +154,7 @@ describe("a reply's delivery", () => {
             status: "sending",
             attempts: n + 1,
             dueAt: null,
+            pauseMs: null,
             error: null,
             createdAt: 0,
           };
@@ -171,7 +180,14 @@ describe("a reply's delivery", () => {
       attempts.map(({ at }) => at),
       [0, hour],
     );
-    const tried: Outgoing = { status: "sending", attempts: 1, dueAt: null, error: null, createdAt: 0 };
+    const tried: Outgoing = {
+      status: "sending",
+      attempts: 1,
+      dueAt: null,
+      pauseMs: null,
+      error: null,
+      createdAt: 0,
+    };
     const outcome = decide(
       tried,
       { kind: "refused", reason: "busy", retry: true, afterMs: 1e300 },
@@ -183,10 +199,44 @@ describe("a reply's delivery", () => {
 
   it("makes one attempt when a retry is asked for, however old it is", () => {
     const policy: DeliveryPolicy = { afterCrash: "resend", expireMs: hour };
-    const asked: Outgoing = { status: "pending", attempts: 0, dueAt: 100 * hour, error: null, createdAt: 0 };
+    const asked: Outgoing = {
+      status: "pending",
+      attempts: 0,
+      dueAt: 100 * hour,
+      pauseMs: 0,
+      error: null,
+      createdAt: 0,
+    };
     assert.equal(nextStep(asked, policy, 100 * hour, 0).do, "send");
-    const again: Outgoing = { ...asked, attempts: 1, dueAt: 100 * hour + 1000 };
+    const again: Outgoing = { ...asked, attempts: 1, dueAt: 100 * hour + 1000, pauseMs: 1000 };
     const step = nextStep(again, policy, 100 * hour, 0);
     assert.ok(step.do === "record" && step.delivery.status === "failed");
+  });
+
+  it("never waits for longer than the pause that was reckoned, however far the clock was set back since", () => {
+    const waits = fc.record({
+      pauseMs: fc.nat(hour),
+      setBackMs: fc.nat(1000 * hour),
+      waitedMs: fc.nat(hour),
+    });
+    fc.assert(
+      fc.property(waits, ({ pauseMs, setBackMs, waitedMs }) => {
+        const policy: DeliveryPolicy = { afterCrash: "resend", expireMs: 24 * hour };
+        const reckonedAt = 2000 * hour;
+        const dueAt = reckonedAt + pauseMs;
+        const reply: Outgoing = {
+          status: "pending",
+          attempts: 1,
+          dueAt,
+          pauseMs,
+          error: null,
+          createdAt: reckonedAt,
+        };
+        const step = nextStep(reply, policy, reckonedAt + waitedMs - setBackMs, 0);
+        const ms = step.do === "wait" ? step.ms : 0;
+        assert.ok(ms <= pauseMs);
+        if (setBackMs === 0) assert.equal(ms, Math.max(0, pauseMs - waitedMs));
+      }),
+    );
   });
 });

@@ -49,8 +49,11 @@ export interface Life {
 
 /** The ledger's time, which is the machine's, and as much later as a test says; what waits, waits for the test alone. */
 class LedgerClock extends ManualClock {
+  /** ms by which the wall clock was set back after the ledger stamped what it holds. */
+  setBackMs = 0;
+
   override now(): number {
-    return Date.now() + super.now();
+    return Date.now() + super.now() - this.setBackMs;
   }
 }
 

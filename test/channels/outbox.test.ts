@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { backoffMs } from "../../src/channels/delivery.ts";
 import type { SendResult } from "../../src/channels/index.ts";
 import { attemptMs, attemptsAtOnce, closeMs } from "../../src/channels/outbox.ts";
 import { type Ledger, LedgerError, type Reply } from "../../src/ledger/index.ts";
@@ -161,6 +162,39 @@ describe("a reply", () => {
         await eventually("it is shown", () => messenger.shown.length === 1);
       });
     }));
+
+  for (const when of ["before its first attempt", "in its pause", "in its pause, before a restart"]) {
+    it(`does not wait for a clock that was set back ${when}`, () =>
+      withHome(async (live) => {
+        const hour = 3_600_000;
+        await live(async ({ ledger, messenger, clock, outbox }) => {
+          messenger.does = deeds("put off", "show");
+          const made = await replied(ledger, "sample:1", "hello");
+          if (when === "before its first attempt") {
+            clock.setBackMs = hour;
+            await outbox();
+            await eventually("it is tried", () => messenger.posts.length === 1);
+            return;
+          }
+          await outbox();
+          await eventually("it is put off", async () => (await replyNow(ledger, made)).attempts === 1);
+          await untilIs(ledger, made, "pending");
+          if (when !== "in its pause") return;
+          await eventually("the outbox waits for its time", () => clock.timers === 1);
+          clock.setBackMs = hour;
+          clock.advance(2 * backoffMs.least);
+          await eventually("it is shown", () => messenger.shown.length === 1);
+        });
+        if (when !== "in its pause, before a restart") return;
+        await live(async ({ messenger, clock, outbox }) => {
+          clock.setBackMs = hour;
+          await outbox();
+          await eventually("the outbox waits for its time", () => clock.timers === 1);
+          clock.advance(2 * backoffMs.least);
+          await eventually("it is shown", () => messenger.shown.length === 1);
+        });
+      }));
+  }
 
   it("that the channel refuses for good has failed, is listed, and keeps nobody waiting", () =>
     withLife(async ({ ledger, messenger, outbox }) => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import type { Step } from "../../src/offline/index.ts";
+import { eventually } from "../support/eventually.ts";
 import { open } from "../support/model.ts";
 import { answerOf, startRig } from "../support/rig.ts";
 
@@ -52,6 +53,10 @@ describe("a turn that fails ends its message with a code and a notice, and the n
         reply.answers.includes(failed.id),
       );
       assert.deepEqual([notice.kind, notice.status], ["notice", "sent"]);
+      await eventually("the API is given another chance", () => {
+        const { trouble } = hasty.switchboard.host;
+        return trouble === null || Date.parse(trouble.until) <= Date.now();
+      });
       const next = await hasty.say("chat", `after ${name}`);
       assert.deepEqual(answerOf(next).answers, [next.id]);
       assert.match(answerOf(next).text, new RegExp(`You said: "after ${name}"`));

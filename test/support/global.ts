@@ -19,6 +19,8 @@ export function globalSetup(): void {
   // Short: sockets in it must keep below the 108 bytes that a Unix socket's path may have.
   root = mkdtempSync(join(realpathSync(tmpdir()), "swb-"));
   process.env.TMPDIR = root;
+  // Hundreds of processes of ours are started: only the first of them compiles.
+  process.env.NODE_COMPILE_CACHE = join(root, "compiled");
 }
 
 export async function globalTeardown(): Promise<void> {

@@ -9,7 +9,7 @@ import { errorOf, type MessageState, type ReplyRow, ranOf, replyOf } from "./row
 
 type OwnChange = Exclude<Change, { type: "message" | "reply" }>;
 type MessageData = Pick<EventMessage, "status" | "ran" | "tries" | "error" | "replyId">;
-type ReplyData = Pick<Reply, "status" | "attempts" | "dueAt" | "error">;
+type ReplyData = Pick<Reply, "status" | "attempts" | "dueAt" | "pauseMs" | "error">;
 
 export function appendEvent(db: Database, at: number, chatId: string, change: OwnChange): void {
   const { type, ...data } = change;
@@ -34,8 +34,8 @@ export function appendMessageEvent(
 }
 
 export function appendReplyEvent(db: Database, at: number, reply: Reply): void {
-  const { status, attempts, dueAt, error } = reply;
-  const data: ReplyData = { status, attempts, dueAt, error };
+  const { status, attempts, dueAt, pauseMs, error } = reply;
+  const data: ReplyData = { status, attempts, dueAt, pauseMs, error };
   insert(db, at, reply.chatId, "reply", reply.id, data);
 }
 

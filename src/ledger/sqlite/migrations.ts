@@ -173,6 +173,7 @@ export const migrations: readonly string[] = [
   ALTER TABLE replies ADD COLUMN channel TEXT CHECK (channel IS NOT NULL OR status = 'sent');
   ALTER TABLE replies ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE replies ADD COLUMN due_at INTEGER CHECK ((due_at IS NOT NULL) = (status = 'pending'));
+  ALTER TABLE replies ADD COLUMN pause_ms INTEGER CHECK ((pause_ms IS NOT NULL) = (status = 'pending'));
   ALTER TABLE replies ADD COLUMN error_code TEXT;
   ALTER TABLE replies ADD COLUMN error_message TEXT;
   CREATE INDEX replies_to_send ON replies (channel, chat_id, seq) WHERE status IN ('pending', 'sending');

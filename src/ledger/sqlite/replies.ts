@@ -20,7 +20,8 @@ export function createReplyWrites(db: Database): Pick<Writes, "notify" | "delive
     deliver(replyId, delivery) {
       const at = Date.now();
       const row = db.get<ReplyRow>(
-        `UPDATE replies SET status = ?, attempts = attempts + ?, due_at = ?, error_code = ?, error_message = ?
+        `UPDATE replies
+         SET status = ?, attempts = attempts + ?, due_at = ?, pause_ms = ?, error_code = ?, error_message = ?
          WHERE id = ? AND ${isToSend} RETURNING *`,
         delivery.status,
         delivery.status === "sending" ? 1 : 0,
@@ -36,7 +37,8 @@ export function createReplyWrites(db: Database): Pick<Writes, "notify" | "delive
     retryReply(replyId) {
       const at = Date.now();
       const row = db.get<ReplyRow>(
-        `UPDATE replies SET status = 'pending', attempts = 0, due_at = ?, error_code = NULL, error_message = NULL
+        `UPDATE replies
+         SET status = 'pending', attempts = 0, due_at = ?, pause_ms = 0, error_code = NULL, error_message = NULL
          WHERE id = ? AND ${isUndelivered} RETURNING *`,
         at,
         replyId,
@@ -49,20 +51,22 @@ export function createReplyWrites(db: Database): Pick<Writes, "notify" | "delive
   };
 }
 
-/** When it is next due, and why the last attempt came to nothing. */
+/** When it is next due, after which pause, and why the last attempt came to nothing. */
 function changesBy(
   at: number,
   delivery: Delivery,
-): [dueAt: number | null, code: string | null, message: string | null] {
+): [dueAt: number | null, pauseMs: number | null, code: string | null, message: string | null] {
   switch (delivery.status) {
     case "sending":
     case "sent":
-      return [null, null, null];
-    case "pending":
-      return [at + Math.ceil(delivery.delayMs), delivery.error.code, delivery.error.message];
+      return [null, null, null, null];
+    case "pending": {
+      const pauseMs = Math.ceil(delivery.delayMs);
+      return [at + pauseMs, pauseMs, delivery.error.code, delivery.error.message];
+    }
     case "uncertain":
     case "failed":
-      return [null, delivery.error.code, delivery.error.message];
+      return [null, null, delivery.error.code, delivery.error.message];
   }
 }
 
@@ -106,6 +110,7 @@ export function storeReply(
     status: channel === null ? "sent" : "pending",
     attempts: 0,
     due_at: channel === null ? null : at,
+    pause_ms: channel === null ? null : 0,
     error_code: null,
     error_message: null,
     created_at: at,

@@ -181,6 +181,7 @@ export interface ReplyRow extends ErrorRow {
   status: ReplyStatus;
   attempts: number;
   due_at: number | null;
+  pause_ms: number | null;
   created_at: number;
 }
 
@@ -197,6 +198,7 @@ export function replyOf(row: ReplyRow): Reply {
     status: row.status,
     attempts: row.attempts,
     dueAt: row.due_at,
+    pauseMs: row.pause_ms,
     error: errorOf(row),
     createdAt: row.created_at,
   };

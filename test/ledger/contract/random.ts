@@ -265,8 +265,9 @@ async function checkBooks(ledger: Ledger, chatId: string): Promise<void> {
 
 /** What is to be sent, and what was given up, are found among a chat's replies. */
 async function checkReplies(ledger: Ledger, chatId: string, replies: readonly Reply[]): Promise<void> {
-  for (const { channel, status, attempts, dueAt, error } of replies) {
+  for (const { channel, status, attempts, dueAt, pauseMs, error } of replies) {
     assert.equal(dueAt !== null, status === "pending");
+    assert.equal(pauseMs !== null, status === "pending");
     assert.ok(channel !== null || (status === "sent" && attempts === 0));
     assert.ok(error === null || ["pending", "uncertain", "failed"].includes(status));
   }

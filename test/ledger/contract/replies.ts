@@ -16,14 +16,15 @@ import type { PromiseTest } from "./place.ts";
 
 const bySignal = { channel: "signal", route: { to: "+1" } };
 const error = { code: "unreachable", message: "no network" };
+const notWaiting = { dueAt: null, pauseMs: null, error: null };
 
 export function repliesPromises(promise: PromiseTest): void {
   promise("an answer by a channel is to be sent from its commit on", async (ledger) => {
     const at = await work(ledger, "a");
     const reply = await replyTo(ledger, at, bySignal);
     assert.deepEqual(
-      [reply.channel, reply.route, reply.status, reply.attempts, reply.dueAt, reply.error],
-      ["signal", bySignal.route, "pending", 0, reply.createdAt, null],
+      [reply.channel, reply.route, reply.status, reply.attempts, reply.dueAt, reply.pauseMs, reply.error],
+      ["signal", bySignal.route, "pending", 0, reply.createdAt, 0, null],
     );
     assert.deepEqual(await ledger.nextReply("signal", "a"), reply);
     assert.deepEqual(await ledger.chatsWithReplies("signal", "", 10), ["a"]);
@@ -31,7 +32,7 @@ export function repliesPromises(promise: PromiseTest): void {
 
   promise("an answer that is fetched is sent with its commit, and no channel's", async (ledger) => {
     const reply = await replyTo(ledger, await work(ledger, "a"), {});
-    assert.deepEqual([reply.channel, reply.status, reply.dueAt], [null, "sent", null]);
+    assert.deepEqual([reply.channel, reply.status, reply.dueAt, reply.pauseMs], [null, "sent", null, null]);
     await rejects(ledger.deliver(reply.id, { status: "sending" }), "invalid", new RegExp(reply.id));
     assert.equal(await ledger.retryReply(reply.id), null);
   });
@@ -52,8 +53,8 @@ export function repliesPromises(promise: PromiseTest): void {
     const reply = await replyTo(ledger, await work(ledger, "a"), bySignal);
     const last = await ledger.lastSeq();
     const step = async () => {
-      const { status, attempts, dueAt, error } = await read(ledger, reply);
-      return { status, attempts, dueAt, error };
+      const { status, attempts, dueAt, pauseMs, error } = await read(ledger, reply);
+      return { status, attempts, dueAt, pauseMs, error };
     };
     const seen: Array<Awaited<ReturnType<typeof step>>> = [];
     for (const delivery of [
@@ -74,11 +75,11 @@ export function repliesPromises(promise: PromiseTest): void {
       "from then on, in whole milliseconds, and never too soon",
     );
     assert.deepEqual(seen, [
-      { status: "sending", attempts: 1, dueAt: null, error: null },
-      { status: "pending", attempts: 1, dueAt, error },
-      { status: "sending", attempts: 2, dueAt: null, error: null },
-      { status: "sending", attempts: 3, dueAt: null, error: null },
-      { status: "sent", attempts: 3, dueAt: null, error: null },
+      { status: "sending", attempts: 1, ...notWaiting },
+      { status: "pending", attempts: 1, dueAt, pauseMs: 60_001, error },
+      { status: "sending", attempts: 2, ...notWaiting },
+      { status: "sending", attempts: 3, ...notWaiting },
+      { status: "sent", attempts: 3, ...notWaiting },
     ]);
     assert.deepEqual(
       told.map((event) => event.type === "reply" && event.reply),
@@ -94,7 +95,7 @@ export function repliesPromises(promise: PromiseTest): void {
         await ledger.deliver(reply.id, { status: "sending" });
         await ledger.deliver(reply.id, { status, error });
         const given = await read(ledger, reply);
-        assert.deepEqual(given, { ...reply, status, attempts: 1, dueAt: null, error });
+        assert.deepEqual(given, { ...reply, ...notWaiting, status, attempts: 1, error });
         assert.equal(await ledger.nextReply("signal", "a"), null);
         assert.deepEqual(await ledger.chatsWithReplies("signal", "", 10), []);
         assert.deepEqual(await ledger.failedReplies("", 10), [given]);
@@ -194,6 +195,7 @@ export function repliesPromises(promise: PromiseTest): void {
       status: "pending",
       attempts: 0,
       dueAt: reply.createdAt,
+      pauseMs: 0,
       error: null,
       createdAt: reply.createdAt,
     });

@@ -34,6 +34,7 @@ export function turnsPromises(promise: PromiseTest): void {
       status: "sent",
       attempts: 0,
       dueAt: null,
+      pauseMs: null,
       error: null,
       createdAt: reply.createdAt,
     });
