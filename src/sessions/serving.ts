@@ -396,8 +396,7 @@ export class Serving {
     this.#occupied = false;
     // Once: what is too long for the shortened conversation, or for none, is too long by itself.
     if (
-      turn !== null &&
-      turn.members.every(({ again }) => !again) &&
+      turn?.members.every(({ again }) => !again) &&
       event.type === "failed" &&
       event.code === "context_too_long"
     ) {
