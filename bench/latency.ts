@@ -112,9 +112,7 @@ class BareSide implements Side {
 
   resumed = async (): Promise<number> => {
     const session =
-      this.#resumed === null
-        ? newSession()
-        : { mode: "resume" as const, at: null, sdkSessionId: this.#resumed };
+      this.#resumed === null ? newSession() : { mode: "resume" as const, sdkSessionId: this.#resumed };
     this.#resumed = session.sdkSessionId;
     return await this.#askOnce(await this.#process(session));
   };

@@ -29,8 +29,7 @@ export interface Launch {
 /** How a process takes up its session. All but `create` need a transcript on disk, and that needs that there is none. */
 export type Beginning =
   | { mode: "create" }
-  /** `at`: the answer (its uuid in the transcript) behind which it goes on, leaving out what came later; null: the last. */
-  | { mode: "resume"; at: string | null }
+  | { mode: "resume" }
   /** The turn that the last process left open is run on at once, without any input. `text`: what it has said so far. */
   | { mode: "continue"; text: string };
 

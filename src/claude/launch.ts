@@ -79,11 +79,7 @@ export function optionsOf(launch: Launch, path: string): Options {
 
 function beginningOf(session: Launch["session"]): Options {
   const { sdkSessionId } = session;
-  if (session.mode === "create") return { sessionId: sdkSessionId };
-  if (session.mode === "resume" && session.at !== null) {
-    return { resume: sdkSessionId, resumeSessionAt: session.at };
-  }
-  return { resume: sdkSessionId };
+  return session.mode === "create" ? { sessionId: sdkSessionId } : { resume: sdkSessionId };
 }
 
 /**

@@ -26,8 +26,6 @@ export interface Ground {
   sdkSessionId: string;
   /** Null: the conversation begins. */
   transcript: string | null;
-  /** The answer behind which the conversation goes on, because what came after it only failed. Null: the last one. */
-  at: string | null;
   costSoFarUsd: number;
   /** What had to be done to the transcript. */
   did: "nothing" | "restored" | "cut";
@@ -59,7 +57,7 @@ export async function prepareGround(
   const sdkSessionId = sdkSessionIdOf(record);
   const { transcript, did } = await lookAfter(space, sdkSessionId, copiesOf(record, folders));
   const lost = transcript === null && record.sdkSessionId !== null;
-  const ground = { space, sdkSessionId, transcript, at: null, costSoFarUsd: 0, did, lost };
+  const ground = { space, sdkSessionId, transcript, costSoFarUsd: 0, did, lost };
   if (transcript === null) return ground;
   const costSoFarUsd = await savedCost(transcript);
   const last = await lastTurn(transcript);

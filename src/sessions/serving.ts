@@ -492,7 +492,7 @@ export class Serving {
 function beginning(ground: Ground, continuation: Continuation | null) {
   if (ground.transcript === null) return { mode: "create" as const };
   if (continuation !== null) return { mode: "continue" as const, text: continuation.text };
-  return { mode: "resume" as const, at: ground.at };
+  return { mode: "resume" as const };
 }
 
 function idsOf(entries: readonly Entry[]): string[] {

@@ -22,6 +22,8 @@ import {
   putTranscriptAside,
   type Space,
   spaceOf,
+  type TranscriptTurn,
+  takeLastTurnOut,
 } from "../../src/claude/index.ts";
 
 const id = "0b7c2f1e-4f0a-4d53-9d53-0d7f0a3d7f11";
@@ -225,6 +227,36 @@ describe("a transcript before it is resumed", () => {
     await writeFile(file, '{"type":"mode"}\n');
     assert.deepEqual(await look(), { transcript: null, did: "nothing" });
     assert.deepEqual(await aside(project), ['{"type":"mode"}\n']);
+  });
+});
+
+describe("a turn that came to nothing", () => {
+  const turn = (...members: string[]): TranscriptTurn => ({
+    members,
+    text: "",
+    progress: 0,
+    end: { kind: "failed", code: "invalid_request", message: "no" },
+    before: "u",
+  });
+  const last = `${JSON.stringify({ type: "user", uuid: "last", message: { content: "Ä" } })}\n`;
+  const whole = `${lines}${last}{"type":"mode"}\n`;
+
+  for (const isCopied of [true, false]) {
+    it(`is cut off, for good, and the whole kept aside (${isCopied ? "copied" : "not copied"})`, async () => {
+      await writeFile(file, isCopied ? whole : lines);
+      await copy();
+      await writeFile(file, whole);
+      await takeLastTurnOut(space, id, copies, turn("merged", "last"));
+      assert.deepEqual([await read(file), await read(copied)], [lines, lines]);
+      assert.deepEqual(await aside(project), [whole]);
+      assert.deepEqual(await look(), { transcript: file, did: "nothing" });
+    });
+  }
+
+  it("stays when it is not found: nothing is cut on a guess", async () => {
+    await writeFile(file, whole);
+    await takeLastTurnOut(space, id, copies, turn("another"));
+    assert.deepEqual([await read(file), await aside(project)], [whole, []]);
   });
 });
 

@@ -223,21 +223,24 @@ describe("a conversation that goes on", { timeout: 300_000 }, () => {
     assert.ok(turn.text.startsWith("Let me see.\n\n"), turn.text);
   });
 
-  it("keeps what was left out as a turn of its own, and follows the answer before it", async (t) => {
+  it("goes on behind the answer before a turn that was taken out of it", async (t) => {
     const rig = await startClaude(t);
     rig.script("go", { kind: "error", status: 400, type: "invalid_request_error", message: "no" });
     await rig.say("go");
     await rig.kill();
-    const { before } = await rig.turn();
-    rig.launch({ mode: "resume", at: before });
+    const failed = await rig.turn();
+    assert.equal(failed.end.kind, "failed");
+    await rig.takeOut(failed);
+    assert.deepEqual(await rig.turns(), []);
+    rig.launch({ mode: "resume" });
+    const asked = requestWith(rig.model, "next");
     const next = await rig.say("next");
+    const conversation = JSON.stringify((await asked).body.messages);
+    assert.match(conversation, /warm up/);
+    assert.doesNotMatch(conversation, /"go/);
     await rig.kill();
-    const [failed, answered] = await rig.turns();
-    assert.equal(failed?.end.kind, "failed");
-    assert.deepEqual(
-      [answered?.members, answered?.end, answered?.before],
-      [[next], { kind: "answered" }, before],
-    );
+    const { members, end, before } = await rig.turn();
+    assert.deepEqual([members, end, before], [[next], { kind: "answered" }, failed.before]);
   });
 
   it("has no turn for a compaction, and those before and after it as they are", async (t) => {
@@ -261,9 +264,10 @@ describe("a conversation that goes on", { timeout: 300_000 }, () => {
     rig.script("go", { kind: "error", status: 400, type: "invalid_request_error", message: "no" });
     await rig.say("go");
     await rig.kill();
-    const before = (await rig.turns()).at(-1)?.before;
-    assert.ok(before);
-    rig.launch({ mode: "resume", at: before });
+    const failed = (await rig.turns()).at(-1);
+    assert.ok(failed?.before);
+    await rig.takeOut(failed);
+    rig.launch({ mode: "resume" });
     const asked = requestWith(rig.model, "next");
     await rig.say("next");
     const conversation = JSON.stringify((await asked).body.messages);

@@ -61,10 +61,8 @@ describe("a process's environment", () => {
 
   it("has Claude Code run a cut turn on when that is what it was started for, and only then", () => {
     const sdkSessionId = "id";
-    const resumed = [null, "an answer"].map((at) => ({ mode: "resume", sdkSessionId, at }) as const);
-    for (const session of resumed) {
-      assert.deepEqual(environmentOf({ ...launch, session }, path), environment);
-    }
+    const resumed = { mode: "resume", sdkSessionId } as const;
+    assert.deepEqual(environmentOf({ ...launch, session: resumed }, path), environment);
     const session = { mode: "continue", sdkSessionId, text: "So far" } as const;
     assert.deepEqual(environmentOf({ ...launch, session }, path), {
       ...environment,
@@ -109,11 +107,7 @@ describe("a process's options", () => {
       return Object.fromEntries(Object.entries(options).filter(([key]) => keys.includes(key)));
     };
     assert.deepEqual(sessionOf({ mode: "create" }), { sessionId: "id" });
-    assert.deepEqual(sessionOf({ mode: "resume", at: null }), { resume: "id" });
-    assert.deepEqual(sessionOf({ mode: "resume", at: "answer" }), {
-      resume: "id",
-      resumeSessionAt: "answer",
-    });
+    assert.deepEqual(sessionOf({ mode: "resume" }), { resume: "id" });
     assert.deepEqual(sessionOf({ mode: "continue", text: "So far" }), { resume: "id" });
   });
 

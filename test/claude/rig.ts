@@ -18,6 +18,7 @@ import {
   readTurns,
   type Space,
   type TranscriptTurn,
+  takeLastTurnOut,
 } from "../../src/claude/index.ts";
 import { systemClock } from "../../src/clock.ts";
 import { defaultConfig } from "../../src/config.ts";
@@ -175,6 +176,10 @@ export class ClaudeRig {
     const [turn, ...others] = await this.turns();
     assert.deepEqual(others, []);
     return turn ?? assert.fail("there is no turn");
+  }
+
+  async takeOut(turn: TranscriptTurn): Promise<void> {
+    await takeLastTurnOut(this.space, this.#sdkSessionId, join(this.space.tmp, "no-copies"), turn);
   }
 
   async #transcript(): Promise<string> {

@@ -66,7 +66,7 @@ describe("the ground of a session's process", () => {
     const { space, ...rest } = await prepare(record);
     assert.ok((await stat(space.work)).isDirectory());
     assert.equal((await stat(join(folders.links, "john"))).ino, (await stat(space.work)).ino);
-    const nothing = { transcript: null, at: null, costSoFarUsd: 0, did: "nothing", lost: false };
+    const nothing = { transcript: null, costSoFarUsd: 0, did: "nothing", lost: false };
     assert.deepEqual(rest, { sdkSessionId: record.id, ...nothing });
     assert.deepEqual(await turnsOf(record, folders), []);
   });
@@ -76,7 +76,7 @@ describe("the ground of a session's process", () => {
     assert.equal((await prepare(proven)).transcript, null);
     const transcript = await transcriptOf("proven");
     const { space, ...rest } = await prepare(proven);
-    const there = { transcript, at: null, costSoFarUsd: 0.5, did: "nothing", lost: false };
+    const there = { transcript, costSoFarUsd: 0.5, did: "nothing", lost: false };
     assert.deepEqual(rest, { sdkSessionId: "proven", ...there });
     assert.deepEqual(await membersOf(proven), ["taken"]);
   });
@@ -138,8 +138,10 @@ describe("the ground of a session's process", () => {
     const call = { stop_reason: "tool_use", content: [{ type: "tool_use", id: "t", name: "Bash" }] };
     const worked = assistant("call", "asked", "", { message: call });
     const result = { ...user("result", "call"), message: { content: [{ type: "tool_result" }] } };
-    await transcriptOf("proven", [...turn, user("asked", "answer"), worked, result, failed("e", "result")]);
-    assert.equal((await prepare(proven)).at, null);
+    const made = [...turn, user("asked", "answer"), worked, result, failed("e", "result")];
+    const before = await readFile(await transcriptOf("proven", made), "utf8");
+    const { transcript } = await prepare(proven);
+    assert.equal(await readFile(transcript ?? "", "utf8"), before);
   });
 
   it("is a new conversation under the same id when nothing was ever said but what failed", async () => {
