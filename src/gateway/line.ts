@@ -4,12 +4,13 @@
  *
  * - Open: whoever comes leaves at once.
  * - Backing off (`transient`): nobody leaves before the pause is over; then one request probes. Each failed probe makes
- *   the next pause longer.
+ *   the next pause longer. A probe that is silent for `slowProbeMs` may hang for reasons of its own: then the next one
+ *   probes beside it.
  * - Held (`limit`, `authentication`, `billing`): the same, but the time of the next probe is the limit's own, or fixed.
  * - A probe that is answered opens the line. Who has waited is let go in growing steps, for an API that has just come
  *   back would break under all of them; who comes meanwhile stands behind them.
  *
- * Only the probe can say that the line is well: requests that left earlier prove nothing about now. A request that does
+ * Only a probe can say that the line is well: requests that left earlier prove nothing about now. A request that does
  * not run the model never probes; it leaves when the time has come and its outcome says nothing.
  *
  * Holds no connection and no request: it is told outcomes, and calls who may leave.
@@ -49,7 +50,7 @@ export interface LineOptions {
   clock: Clock;
   /** From 0 to 1. */
   random: () => number;
-  times: Pick<Times, "firstPauseMs" | "longestPauseMs" | "paceMs" | "probeEveryMs">;
+  times: Pick<Times, "firstPauseMs" | "longestPauseMs" | "paceMs" | "probeEveryMs" | "slowProbeMs">;
 }
 
 /** ms. A wall clock may jump, and a sleeping machine's timers stand still: a far time is looked at in between. */
@@ -64,7 +65,10 @@ export class Line {
   /** When the next probe is due, on the monotonic clock. Of a limit, its `until` tells instead. */
   #dueAt = 0;
   #failuresInARow = 0;
-  #probe: Ticket | null = null;
+  /** Those under way since the line was last open. */
+  readonly #probes = new Set<Ticket>();
+  /** The one that the others wait for, and what cancels its time. */
+  #probe: { ticket: Ticket; cancel: () => void } | null = null;
   /** How many are let go in the next step. */
   #step = 1;
   #cancelTimer: (() => void) | null = null;
@@ -112,20 +116,30 @@ export class Line {
   #ticket(): Ticket {
     const ticket: Ticket = {
       well: () => {
-        if (this.#probe === ticket) this.#open();
+        if (this.#probes.has(ticket)) this.#open();
       },
-      failed: (verdict) => this.#failed(verdict, this.#probe === ticket),
+      failed: (verdict) => this.#failed(verdict, this.#isOver(ticket)),
       leave: () => {
-        if (this.#probe !== ticket) return;
-        this.#probe = null;
-        this.#look();
+        if (this.#isOver(ticket)) this.#look();
       },
     };
     return ticket;
   }
 
-  #open(): void {
+  /** Whether it was a probe. */
+  #isOver(ticket: Ticket): boolean {
+    if (this.#probe?.ticket === ticket) this.#waitForNoProbe();
+    return this.#probes.delete(ticket);
+  }
+
+  #waitForNoProbe(): void {
+    this.#probe?.cancel();
     this.#probe = null;
+  }
+
+  #open(): void {
+    this.#probes.clear();
+    this.#waitForNoProbe();
     this.#failuresInARow = 0;
     this.#step = 1;
     this.#change(null);
@@ -133,7 +147,6 @@ export class Line {
   }
 
   #failed(verdict: TroubleVerdict, probing: boolean): void {
-    if (probing) this.#probe = null;
     if (probing || this.#trouble === null || outlasts(verdict, this.#trouble)) {
       this.#change(this.#troubleOf(verdict));
     }
@@ -192,11 +205,20 @@ export class Line {
   #letGoProbe(): void {
     for (const waiter of [...this.#queue.keys()]) {
       if (!waiter.probes) this.#letGo(waiter, this.#ticket());
-      else if (this.#probe === null) {
-        this.#probe = this.#ticket();
-        this.#letGo(waiter, this.#probe);
-      }
+      else if (this.#probe === null) this.#letGo(waiter, this.#probing());
     }
+  }
+
+  #probing(): Ticket {
+    const { clock, times } = this.#options;
+    const ticket = this.#ticket();
+    const cancel = clock.after(times.slowProbeMs, () => {
+      this.#probe = null;
+      this.#look();
+    });
+    this.#probes.add(ticket);
+    this.#probe = { ticket, cancel };
+    return ticket;
   }
 
   #letGo(waiter: Waiter, ticket: Ticket): void {

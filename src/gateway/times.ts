@@ -7,6 +7,8 @@ export interface Times {
   paceMs: number;
   /** From one look to the next whether a refused credential, or an unpaid one, is taken again. */
   probeEveryMs: number;
+  /** How long a probe may be silent before the next request probes beside it. */
+  slowProbeMs: number;
   /** For how long transient trouble is kept from a process; then it gets the last error. */
   patienceMs: number;
   /** Without a byte from the API, a stream counts as stalled. */
@@ -23,6 +25,7 @@ export const defaultTimes: Times = {
   longestPauseMs: 20_000,
   paceMs: 100,
   probeEveryMs: 5 * 60_000,
+  slowProbeMs: 5_000,
   patienceMs: 10 * 60_000,
   // The API pings streams more often than that.
   stallMs: 60_000,

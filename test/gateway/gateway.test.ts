@@ -327,13 +327,16 @@ describe("when one side breaks off", () => {
   test("an upstream that closes before its headers is a 502, in mid-stream an error that ends the stream", async (t) => {
     const model = await startOffline();
     t.after(() => model.close());
-    model.script(({ body }) => (body.stream ? { kind: "reset", afterText: "half" } : { kind: "reset" }));
+    model.script(({ body }) => (body.stream ? { kind: "stall", text: "half" } : { kind: "reset" }));
     const { post } = await gateway(t, { baseUrl: model.url });
     const response = await post("/v1/messages", body("x"));
     assert.equal(response.status, 502);
     assert.match((await errorOf(response)).message, /ECONNRESET/);
-    const stream = events(await post("/v1/messages", streamed("x")));
+    // Another one: the line of the first is in trouble.
+    const other = await gateway(t, { baseUrl: model.url });
+    const stream = events(await other.post("/v1/messages", streamed("x")));
     await readUntil(stream, "half");
+    await model.close();
     assert.deepEqual(
       (await all(stream)).map(({ error }) => error?.type),
       ["overloaded_error"],

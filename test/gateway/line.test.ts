@@ -5,7 +5,13 @@ import type { TroubleVerdict } from "../../src/gateway/classify.ts";
 import { Line, type Ticket, type Trouble } from "../../src/gateway/line.ts";
 import { ManualClock } from "../sessions/manual-clock.ts";
 
-const times = { firstPauseMs: 500, longestPauseMs: 60_000, paceMs: 100, probeEveryMs: 300_000 };
+const times = {
+  firstPauseMs: 500,
+  longestPauseMs: 60_000,
+  paceMs: 100,
+  probeEveryMs: 300_000,
+  slowProbeMs: 5_000,
+};
 const overloaded: TroubleVerdict = { kind: "transient", retryAfterMs: 0, message: "Overloaded" };
 const refused: TroubleVerdict = { kind: "authentication", message: "invalid x-api-key" };
 const limitUntil = (until: number): TroubleVerdict => ({ kind: "limit", until, message: "used up" });
@@ -65,8 +71,45 @@ describe("a line that backs off", () => {
     assert.equal(await names(), "");
     clock.advance(1);
     assert.equal(await names(), "a");
-    clock.advance(3_600_000);
+    clock.advance(times.slowProbeMs - 1);
     assert.equal(await names(), "", "the others wait for what the probe finds");
+  });
+
+  test("lets the next one probe beside a probe that says nothing, and is opened by whichever is answered", async () => {
+    for (const answered of ["a", "b"]) {
+      const { clock, line, told, come, news, names, ailing } = setup();
+      await ailing(overloaded);
+      for (const name of ["a", "b", "c", "d"]) come(name);
+      clock.advance(500);
+      clock.advance(times.slowProbeMs);
+      const probes = await news();
+      assert.equal(probes.map(({ name }) => name).join(" "), "a b");
+      probes.find(({ name }) => name === answered)?.ticket.well();
+      assert.equal(told.at(-1), null);
+      assert.equal(await names(), "c");
+      for (const { name, ticket } of probes) if (name !== answered) ticket.failed(overloaded);
+      assert.equal(
+        line.trouble?.until,
+        clock.now() + 500,
+        "one that hung for its own reasons costs a first pause",
+      );
+    }
+  });
+
+  test("makes its pause longer when a probe fails after the next one has left", async () => {
+    const { clock, line, come, news, names, ailing } = setup();
+    await ailing(overloaded);
+    for (const name of ["a", "b", "c"]) come(name);
+    clock.advance(500);
+    clock.advance(times.slowProbeMs);
+    const [a, b] = await news();
+    a?.ticket.failed(overloaded);
+    assert.equal(line.trouble?.until, clock.now() + 1000);
+    a?.ticket.leave();
+    clock.advance(1000);
+    assert.equal(await names(), "", "the newer probe is still waited for");
+    b?.ticket.leave();
+    assert.equal(await names(), "c");
   });
 
   test("doubles its pause with each failed probe, up to 60 s, with full jitter", async () => {
