@@ -201,6 +201,7 @@ class Round implements AsyncDisposable {
     const until = performance.now() + seconds * 1000;
     const isOver = () => {
       const late = performance.now() - until;
+      if (late >= 0) this.#striker.catchUp(leastKills);
       return late >= (this.#striker.hasStruck(leastKills) ? 0 : extraMs);
     };
     while (!isOver()) {

@@ -78,9 +78,16 @@ export class Striker {
   /** Since the daemon's last death. */
   #requests = 0;
   #over = false;
+  /** Only points with fewer kills are struck. */
+  #below = Number.POSITIVE_INFINITY;
 
   constructor(options: StrikerOptions) {
     this.#options = options;
+  }
+
+  /** From now on only what lacks kills is struck: where all are killed at their start, none comes to a tool. */
+  catchUp(kills: number): void {
+    this.#below = kills;
   }
 
   /** No further strikes. */
@@ -100,15 +107,12 @@ export class Striker {
 
   /** Whether each point has had so many kills. */
   hasStruck(kills: number): boolean {
-    return points.every((point) => {
-      const had = victimsAt[point].filter((victim) => victim.includes("KILL"));
-      return had.reduce((sum, victim) => sum + this.#times(point, victim), 0) >= kills;
-    });
+    return points.every((point) => this.#killsAt(point) >= kills);
   }
 
   /** The victim whose turn it is at the point now; null: nobody's. Who has to prepare a moment asks first. */
   next(point: Point): Victim | null {
-    if (this.#over || !this.#options.world.accepts) return null;
+    if (this.#over || !this.#options.world.accepts || this.#killsAt(point) >= this.#below) return null;
     const now = performance.now();
     const due = victimsAt[point].filter((victim) => {
       const kind = kindOf(victim);
@@ -159,6 +163,11 @@ export class Striker {
   #isSpared(space: string | null): boolean {
     if (space === null) return false;
     return (this.#inARow.get(space) ?? 0) >= mostInARow || this.#options.spares(space);
+  }
+
+  #killsAt(point: Point): number {
+    const kills = victimsAt[point].filter((victim) => victim.includes("KILL"));
+    return kills.reduce((sum, victim) => sum + this.#times(point, victim), 0);
   }
 
   #times(point: Point, victim: Victim): number {
