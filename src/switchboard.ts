@@ -588,12 +588,13 @@ class OpenSwitchboard implements Switchboard {
   async #chatView(chat: Chat): Promise<ChatView> {
     const session = this.#parts.manager.live(chat.chatId);
     const running = session?.process ?? null;
-    if (session === null || running === null)
-      return chatView(chat, { state: session?.state ?? "dormant", process: null });
+    if (session === null) return chatView(chat, { state: "dormant", held: null, process: null });
+    if (running === null) return chatView(chat, { state: session.state, held: session.held, process: null });
     const memoryBytes = await memory(running.pid).catch(() => null);
     const { pid, generation, since } = running;
     return chatView(chat, {
       state: session.state,
+      held: session.held,
       process: { pid, generation, memoryBytes, since: iso(since) },
     });
   }

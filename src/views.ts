@@ -80,6 +80,12 @@ export interface ProcessView {
   since: string;
 }
 
+export interface HeldView {
+  until: string;
+  /** Of a `parked` chat the API's own text, for operators. */
+  reason: string;
+}
+
 export interface ChatView {
   chatId: string;
   contact: Contact;
@@ -87,6 +93,8 @@ export interface ChatView {
   /** The SDK's session id, once a turn has proven it. */
   sessionId: string | null;
   state: ChatState;
+  /** Why nothing is done for it, and until when at the latest; null when it is neither `parked` nor `quarantined`. */
+  held: HeldView | null;
   process: ProcessView | null;
   /** Messages without an end status yet. */
   queued: number;
@@ -233,13 +241,17 @@ export function historyEntry(
     : { type: "message", ...messageView(row, waitingOf(row)) };
 }
 
-export function chatView(chat: Chat, live: { state: ChatState; process: ProcessView | null }): ChatView {
+export function chatView(
+  chat: Chat,
+  live: { state: ChatState; held: { until: number; reason: string } | null; process: ProcessView | null },
+): ChatView {
   return {
     chatId: chat.chatId,
     contact: chat.contact,
     sessionName: chat.sessionName,
     sessionId: chat.session?.sdkSessionId ?? null,
     state: live.state,
+    held: live.held === null ? null : { until: iso(live.held.until), reason: live.held.reason },
     process: live.process,
     queued: chat.open,
     lastMessageAt: isoOrNull(chat.lastMessageAt),

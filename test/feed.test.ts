@@ -390,7 +390,7 @@ describe("what callers see", () => {
     const message = await accepted(ledger, chat, "x");
     const view = async () => {
       const row = (await ledger.chat(chat)) ?? assert.fail();
-      return chatView(row, { state: "dormant", process: null });
+      return chatView(row, { state: "dormant", held: null, process: null });
     };
     const { createdAt, lastMessageAt, sessionName, ...rest } = await view();
     assert.match(createdAt, time);
@@ -401,6 +401,7 @@ describe("what callers see", () => {
       contact: { name: null, tier: "family", group: false, queueMode: null },
       sessionId: null,
       state: "dormant",
+      held: null,
       process: null,
       queued: 1,
       usage: { turns: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 },

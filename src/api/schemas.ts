@@ -130,6 +130,10 @@ export const chatSchema = z
     sessionName: z.string(),
     sessionId: z.string().nullable(),
     state: chatStateSchema,
+    held: z
+      .object({ until: time, reason: z.string() })
+      .nullable()
+      .meta({ description: "why nothing is done for it, and until when at the latest" }),
     process: z
       .object({
         pid: z.int().nullable(),

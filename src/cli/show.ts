@@ -3,7 +3,7 @@
  * of one message.
  */
 
-import type { ChatView, HistoryEntry, HostView, MessageView } from "../views.ts";
+import type { ChatView, HistoryEntry, MessageView } from "../views.ts";
 import { type Client, chatPath } from "./client.ts";
 import { CliError } from "./exit.ts";
 import { past } from "./follow.ts";
@@ -20,10 +20,9 @@ const lastFew = 6;
 export async function show(client: Client, chatId: string, { json }: { json?: true }): Promise<void> {
   const chat = await client.get<ChatView>(chatPath(chatId));
   if (json === true) return printJson(chat);
-  const host = await client.get<HostView>("/v1/host");
   const entries = await latest(client, chatId, lastFew);
   const ways = await waysOf(client, chatId, entries);
-  for (const [name, value] of facts(chat, host, ways)) printPainted(`${name}:`.padEnd(14) + value);
+  for (const [name, value] of facts(chat)) printPainted(`${name}:`.padEnd(14) + value);
   const history = new History({ contact: chat.contact.name ?? chatId, columns });
   const shown = entries.map((entry) => history.entry(entry, wayToTell(entry, ways.of(entry.id))));
   if (shown.length > 0) printPainted(`\n${shown.join("\n")}`);
@@ -62,9 +61,9 @@ function wayToTell(entry: HistoryEntry, way: readonly Step[]): readonly Step[] {
   return way.map((step, at) => (at === 0 ? { ...step, text: `${step.text} as ${entry.id}` } : step));
 }
 
-function facts(chat: ChatView, host: HostView, ways: Ways): string[][] {
+function facts(chat: ChatView): string[][] {
   const { contact, process: running, usage } = chat;
-  const why = whyText(chat, host, ways);
+  const why = whyText(chat);
   return [
     ["chat", printable(chat.chatId)],
     ["contact", printable(contact.name ?? "(no name)")],
@@ -85,21 +84,9 @@ function facts(chat: ChatView, host: HostView, ways: Ways): string[][] {
 }
 
 /** Why nothing is done for the chat; null when there is nothing to explain. */
-export function whyText(
-  { state }: Pick<ChatView, "state">,
-  { trouble }: Pick<HostView, "trouble">,
-  { quarantine }: Pick<Ways, "quarantine">,
-): string | null {
-  switch (state) {
-    case "parked":
-      return (
-        trouble && `The model's API lets nobody through until ${untilText(trouble.until)}: ${trouble.message}`
-      );
-    case "quarantined":
-      return quarantine;
-    default:
-      return null;
-  }
+export function whyText({ state, held }: Pick<ChatView, "state" | "held">): string | null {
+  if (held === null || state === "quarantined") return held?.reason ?? null;
+  return `The model's API lets nobody through until ${untilText(held.until)}: ${held.reason}`;
 }
 
 function processText({ pid, generation, memoryBytes, since }: NonNullable<ChatView["process"]>): string {

@@ -24,8 +24,6 @@ type Told = [text: string, tone: Tone];
 type Event<Type extends EventView["type"]> = Extract<EventView, { type: Type }>;
 
 export class Ways {
-  /** Why the chat was put into quarantine last; null when it has left it since. */
-  quarantine: string | null = null;
   readonly #ways: ReadonlyMap<string, Step[]>;
   /** Those of the messages that were accepted and have no end yet. */
   readonly #open = new Set<string>();
@@ -151,9 +149,7 @@ export class Ways {
       for (const id of this.#open) this.#tell(id, at, [`process ${generation} starts`, "usual"]);
   }
 
-  #takeNotice({ at, code, text }: Event<"notice">): void {
-    if (code === "quarantined") this.quarantine = text;
-    if (code === "quarantine_ended") this.quarantine = null;
+  #takeNotice({ at, text }: Event<"notice">): void {
     for (const id of this.#open) this.#tell(id, at, [text, "unusual"]);
   }
 

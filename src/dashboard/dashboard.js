@@ -140,7 +140,6 @@ export class Dashboard {
       {
         open,
         chat,
-        trouble: this.#chats.host?.trouble ?? null,
         outgoing: this.#outbox.of(chatId),
         text: this.#texts.get(chatId) ?? "",
         away: !this.#atEnd,

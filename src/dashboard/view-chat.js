@@ -10,7 +10,7 @@ import { avatar, nameOf, stateBadge } from "./view-list.js";
 import { deliveryWords, heldWords, messageWords, noticeWords, timeWords } from "./words.js";
 
 /**
- * @import { ChatView, TroubleView } from "../views.ts"
+ * @import { ChatView } from "../views.ts"
  * @import { Action } from "./api.js"
  * @import { Conversation, Entry } from "./conversation.js"
  * @import { Note, OpenChat } from "./open-chat.js"
@@ -19,7 +19,6 @@ import { deliveryWords, heldWords, messageWords, noticeWords, timeWords } from "
  * @typedef {object} ChatPane
  * @property {OpenChat} open
  * @property {ChatView | null} chat null while it is not known
- * @property {TroubleView | null} trouble what ails the model's API
  * @property {readonly Outgoing[]} outgoing
  * @property {string} text what stands in the field
  * @property {boolean} away whether the reader has scrolled away from the end
@@ -43,9 +42,9 @@ import { deliveryWords, heldWords, messageWords, noticeWords, timeWords } from "
  * @param {ChatPane} pane
  * @param {ChatHandlers} on
  */
-export function chatPane({ open, chat, trouble, outgoing, text, away }, on) {
+export function chatPane({ open, chat, outgoing, text, away }, on) {
   const name = chat === null ? open.chatId : nameOf(chat);
-  const held = chat === null ? null : heldWords(chat.state, trouble);
+  const held = chat === null ? null : heldWords(chat);
   const working = open.conversation.entries.some(isOpen);
   return html`
     <section class="pane chat-pane" aria-labelledby="chat-title">

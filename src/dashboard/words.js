@@ -1,7 +1,7 @@
 /** What the page says about a message, a chat and an action, in words. An icon and a tone go with some of them. */
 
 /**
- * @import { ActionView, ChatState, ReplyView, TroubleView, Waiting } from "../views.ts"
+ * @import { ActionView, ChatState, ChatView, ReplyView, TroubleView, Waiting } from "../views.ts"
  * @import { MessageEntry } from "./conversation.js"
  *
  * @typedef {"waiting" | "working" | "done" | "failed" | "stopped"} Mark decides the icon and the colour
@@ -105,20 +105,14 @@ export function troubleWords({ kind, until, message }) {
 
 /**
  * Why nothing is done for a chat, and until when; null when that is not so.
- * @param {ChatState} state
- * @param {TroubleView | null} trouble
+ * @param {Pick<ChatView, "state" | "held">} chat
  */
-export function heldWords(state, trouble) {
-  switch (state) {
-    case "parked":
-      return trouble === null
-        ? "Parked. Messages are kept."
-        : `Parked until ${timeWords(trouble.until)}: ${trouble.message}. Messages are kept.`;
-    case "quarantined":
-      return "Held back: its process has died again and again. It is left alone for some minutes, or until Restart or Reset.";
-    default:
-      return null;
-  }
+export function heldWords({ state, held }) {
+  if (held === null) return null;
+  const until = timeWords(held.until);
+  return state === "quarantined"
+    ? `Held back until ${until}, or until Restart or Reset: ${held.reason}`
+    : `Parked until ${until}: ${held.reason}. Messages are kept.`;
 }
 
 /**

@@ -7,6 +7,13 @@ import type { Clock } from "../clock.ts";
 import { isQuarantined, livedLongMs, quarantine, restartDelayMs } from "./health.ts";
 import { maxTries } from "./recovery.ts";
 
+export interface Quarantine {
+  /** Of the last death. */
+  reason: string;
+  /** ms since the Unix epoch. */
+  until: number;
+}
+
 export class Deaths {
   readonly #clock: Clock;
   readonly #onLeft: () => void;
@@ -14,7 +21,7 @@ export class Deaths {
   #inARow: number;
   /** In ms of the monotonic clock. */
   #times: number[] = [];
-  #quarantine: { reason: string; cancel: () => void } | null = null;
+  #quarantine: (Quarantine & { cancel: () => void }) | null = null;
 
   /** `onLeft`: the quarantine is over. */
   constructor(clock: Clock, inARow: number, onLeft: () => void) {
@@ -28,9 +35,9 @@ export class Deaths {
     return restartDelayMs(this.#inARow);
   }
 
-  /** Why the session is in quarantine; null: it is not. */
-  get quarantine(): string | null {
-    return this.#quarantine?.reason ?? null;
+  /** Null: the session is not in quarantine. */
+  get quarantine(): Quarantine | null {
+    return this.#quarantine;
   }
 
   /** Whether another process should take its place at once, and is likely to do better. */
@@ -44,7 +51,9 @@ export class Deaths {
     this.#inARow = worked || lived > livedLongMs ? 1 : this.#inARow + 1;
     this.#times = [...this.#times.filter((at) => now - at < quarantine.windowMs), now];
     if (this.#quarantine !== null || !isQuarantined(this.#times, now)) return false;
-    this.#quarantine = { reason, cancel: this.#clock.after(quarantine.restMs, () => this.leave()) };
+    const { restMs } = quarantine;
+    const cancel = this.#clock.after(restMs, () => this.leave());
+    this.#quarantine = { reason, until: this.#clock.now() + restMs, cancel };
     return true;
   }
 

@@ -151,6 +151,16 @@ export class Session implements Tenant {
     return this.#launcher.isUnderWay ? "starting" : "dormant";
   }
 
+  /** Why nothing is done, and until when at the latest, in ms since the Unix epoch; null: nothing keeps it. */
+  get held(): { until: number; reason: string } | null {
+    const { state } = this;
+    if (state !== "quarantined" && state !== "parked") return null;
+    const { quarantine } = this.#deaths;
+    if (quarantine !== null) return { until: quarantine.until, reason: quarantineText(quarantine.reason) };
+    const { hold } = this.#parking;
+    return hold && { until: hold.until, reason: hold.message };
+  }
+
   get process(): { pid: number; generation: number; since: number } | null {
     return this.#serving;
   }
@@ -212,7 +222,7 @@ export class Session implements Tenant {
     this.#entries.push(entry);
     if (claim !== null && this.#serving?.generation !== claim.generation) this.#takeBack(entry);
     if (isStopWord(entry)) this.#stopOnWord(entry);
-    else if (this.#deaths.quarantine !== null) this.#refuseQuarantined(this.#deaths.quarantine);
+    else if (this.#deaths.quarantine !== null) this.#refuseQuarantined(this.#deaths.quarantine.reason);
     else if (claim === null) this.#interruptFor(entry);
     if (this.#parking.hold !== null) this.#tellHold(this.#parking.hold);
     this.#kick();
@@ -482,8 +492,7 @@ export class Session implements Tenant {
     if (!unexpected) return;
     this.#log.warn({ reason, stderr }, "the process ended unexpectedly");
     if (this.#deaths.note({ lived, worked, reason })) {
-      const { deaths, windowMs, restMs } = quarantine;
-      const text = `The process has died ${deaths} times within ${windowMs / 60_000} minutes, now because: ${reason}. It is left alone for ${restMs / 60_000} minutes, or until it is restarted or reset.`;
+      const text = quarantineText(reason);
       this.#log.error({ reason }, "quarantined");
       this.#book.note({ type: "notice", code: "quarantined", text });
       this.#wake = null;
@@ -502,7 +511,7 @@ export class Session implements Tenant {
     const { ends, requeued } = await this.#conversation.recover(charged, over);
     this.#leave(ends);
     this.#stopLate(requeued);
-    if (this.#deaths.quarantine !== null) this.#refuseQuarantined(this.#deaths.quarantine);
+    if (this.#deaths.quarantine !== null) this.#refuseQuarantined(this.#deaths.quarantine.reason);
     return requeued.map(({ message }) => message.id);
   }
 
@@ -808,6 +817,11 @@ function changesNothing({ name, tier, group, queueMode }: ContactPatch, contact:
     (group === undefined || group === contact.group) &&
     (queueMode === undefined || queueMode === contact.queueMode)
   );
+}
+
+function quarantineText(reason: string): string {
+  const { deaths, windowMs, restMs } = quarantine;
+  return `The process has died ${deaths} times within ${windowMs / 60_000} minutes, now because: ${reason}. It is left alone for ${restMs / 60_000} minutes, or until it is restarted or reset.`;
 }
 
 function crashed(): SwitchboardError {

@@ -149,6 +149,7 @@ export class MemorySwitchboard implements Switchboard {
       sessionName: "chat",
       sessionId: null,
       state: "dormant",
+      held: null,
       process: null,
       queued: 0,
       lastMessageAt: first.acceptedAt,

@@ -61,10 +61,10 @@ describe("show", () => {
     assert.match((await cli("sessions")).stdout, /^The model's API has refused the credential since/);
   });
 
-  test("tells why a chat is in quarantine, and nothing of one that has left it", () => {
-    const quarantine = "The process has died 6 times.";
-    assert.equal(whyText({ state: "quarantined" }, { trouble: null }, { quarantine }), quarantine);
-    assert.equal(whyText({ state: "idle" }, { trouble: null }, { quarantine }), null);
+  test("tells why a chat is in quarantine, and nothing of one that nothing keeps", () => {
+    const held = { until: "2026-01-01T00:00:00.000Z", reason: "The process has died 6 times." };
+    assert.equal(whyText({ state: "quarantined", held }), held.reason);
+    assert.equal(whyText({ state: "idle", held: null }), null);
   });
 
   test("knows no message of another chat, and none that is not there", async (t) => {

@@ -10,6 +10,7 @@ describe("the picture of sessions --watch", () => {
     sessionName: "ada",
     sessionId: null,
     state,
+    held: null,
     process: { pid: 1, generation: 1, memoryBytes: 150 * 2 ** 20, since: "" },
     queued: 2,
     lastMessageAt: null,

@@ -211,10 +211,4 @@ describe("the way of a message", () => {
     const other = ways(message("queued", 0, { id: "another" }), process("ended", 3, "x"));
     assert.deepEqual([other.of("another"), other.of("m")], [[], []]);
   });
-
-  it("knows why the chat is in quarantine, as long as it is", () => {
-    const entered = notice("quarantined", "It has died 6 times.");
-    assert.equal(ways(entered).quarantine, "It has died 6 times.");
-    assert.equal(ways(entered, notice("quarantine_ended", "It goes on.")).quarantine, null);
-  });
 });

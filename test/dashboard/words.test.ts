@@ -40,7 +40,8 @@ describe("the list of chats", () => {
     lastMessageAt: string | null,
     state: ChatView["state"] = "idle",
   ): ChatView => ({
-    ...{ chatId, lastMessageAt, state, sessionName: chatId, sessionId: null, process: null, queued: 0 },
+    ...{ chatId, lastMessageAt, state, sessionName: chatId, sessionId: null, held: null },
+    ...{ process: null, queued: 0 },
     ...{
       contact: { name: null, tier: "family", group: false, queueMode: null },
       createdAt: "2026-01-01T00:00:00.000Z",
@@ -116,9 +117,14 @@ describe("the words", () => {
   it("tell why a chat is held back and until when, and nothing of others", () => {
     const now = new Date().toISOString();
     const trouble = { kind: "limit", since: now, until: now, message: "5-hour limit reached" } as const;
-    assert.match(heldWords("parked", trouble) ?? "", /^Parked until .+: 5-hour limit reached\. /);
-    assert.match(heldWords("quarantined", null) ?? "", /died again and again.*Restart or Reset/);
-    for (const state of ["idle", "busy", "dormant"] as const) assert.equal(heldWords(state, trouble), null);
+    const held = { until: now, reason: "5-hour limit reached" };
+    assert.match(heldWords({ state: "parked", held }) ?? "", /^Parked until .+: 5-hour limit reached\. /);
+    assert.match(
+      heldWords({ state: "quarantined", held: { ...held, reason: "It has died 6 times." } }) ?? "",
+      /^Held back until .+, or until Restart or Reset: It has died 6 times\.$/,
+    );
+    for (const state of ["idle", "busy", "dormant"] as const)
+      assert.equal(heldWords({ state, held: null }), null);
     for (const kind of ["transient", "limit", "authentication", "billing"] as const) {
       assert.ok(troubleWords({ ...trouble, kind }).endsWith("(5-hour limit reached)"));
     }

@@ -53,8 +53,10 @@ test("a process that dies again and again: the chat is left alone, its messages 
     }
     assert.equal((await rig.ended(message)).status, "failed");
   }
-  assert.equal((await rig.chat("chat")).state, "quarantined");
+  const { state, held } = await rig.chat("chat");
   const { text } = await rig.journal.until("chat", "notice", ({ code }) => code === "quarantined");
+  assert.deepEqual([state, held?.reason], ["quarantined", text]);
+  assert.ok(Date.parse(held?.until ?? "") > Date.now());
   assert.match(text, /died 6 times within 10 minutes/);
 
   const starts = rig.starts("chat");

@@ -63,9 +63,9 @@ describe("the deaths of a session's processes", () => {
   it("put it into quarantine when they are too many within the window, and say so once", () => {
     const { deaths, die } = session();
     assert.equal(die(quarantine.deaths - 1), false);
-    assert.equal(deaths.quarantine, null);
+    assert.equal(deaths.quarantine?.reason, undefined);
     assert.equal(die(1), true);
-    assert.deepEqual([deaths.quarantine, deaths.replaceable], [short.reason, false]);
+    assert.deepEqual([deaths.quarantine?.reason, deaths.replaceable], [short.reason, false]);
     assert.equal(die(1), false);
   });
 
@@ -82,8 +82,9 @@ describe("quarantine", () => {
   it("ends by itself after its time, with a clean sheet", () => {
     const { clock, deaths, die, left } = session();
     die(quarantine.deaths);
+    const end = clock.now() + quarantine.restMs;
     clock.advance(quarantine.restMs - 1);
-    assert.deepEqual([deaths.quarantine, left()], [short.reason, 0]);
+    assert.deepEqual([deaths.quarantine?.until, left()], [end, 0]);
     clock.advance(1);
     assert.deepEqual([deaths.quarantine, deaths.delayBeforeNext, left()], [null, 0, 1]);
     assert.equal(die(quarantine.deaths - 1), false);
