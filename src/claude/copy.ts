@@ -18,6 +18,7 @@ import {
   truncate,
 } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
+import { mendChain } from "./chain.ts";
 import type { Space } from "./claude.ts";
 import { findIn, findTranscript, holdsConversation } from "./transcript.ts";
 import { entriesIn, type TranscriptTurn } from "./turns.ts";
@@ -27,7 +28,7 @@ export interface Looked {
   /** Null: there is no conversation to resume. */
   transcript: string | null;
   /** What had to be done for that. */
-  did: "nothing" | "restored" | "cut";
+  did: "nothing" | "restored" | "cut" | "mended";
 }
 
 /** Brings the copy up to date; the file may be written to meanwhile. Does nothing when there is no transcript. */
@@ -41,12 +42,15 @@ export async function copyTranscript(space: Space, sdkSessionId: string, copies:
 }
 
 /**
- * Looks at the transcript before it is resumed (no process may be writing to it): restores it from its copy when the copy
- * has more, cuts off what a crash left of a line, and puts what holds no conversation aside.
+ * Looks at the transcript before it is resumed (no process may be writing to it): mends its chain, restores it from its
+ * copy when the copy has more, cuts off what a crash left of a line, and puts what holds no conversation aside.
  */
 export async function lookAfter(space: Space, sdkSessionId: string, copies: string): Promise<Looked> {
   const file = await findTranscript(space, sdkSessionId);
   const copy = await findIn(copies, sdkSessionId);
+  // Both, before they are compared.
+  const mended = file !== null && (await mendChain(file));
+  if (copy !== null) await mendChain(copy);
   if (copy !== null && (await isBetter(copy, file))) {
     if (file !== null) await putAside(file);
     const target = file ?? join(projectsOf(space), relative(copies, copy));
@@ -63,7 +67,8 @@ export async function lookAfter(space: Space, sdkSessionId: string, copies: stri
     await putAside(file);
     return { transcript: null, did: "nothing" };
   }
-  return { transcript: file, did: whole ? "nothing" : "cut" };
+  if (!whole) return { transcript: file, did: "cut" };
+  return { transcript: file, did: mended ? "mended" : "nothing" };
 }
 
 /**

@@ -84,17 +84,13 @@ export function turnsIn(entries: readonly Entry[]): TranscriptTurn[] {
 class Reader {
   readonly turns: TranscriptTurn[] = [];
   #reply = new ReplyText();
-  /**
-   * Of each line: what it follows, whether a conversation can go back to it, and whether it hangs on something that was
-   * said. A full disk breaks the chain of lines; what then hangs on nothing the model is never shown (measured).
-   */
-  readonly #lines = new Map<string, { parent: string | null; goesBack: boolean; hangs: boolean }>();
+  /** Of each line: what it follows, and whether a conversation can go back to it. */
+  readonly #lines = new Map<string, { parent: string | null; goesBack: boolean }>();
 
   read(entry: Entry): void {
     if (entry.isSidechain === true) return;
     if (entry.uuid !== undefined) {
-      const parent = entry.parentUuid ?? null;
-      this.#lines.set(entry.uuid, { parent, goesBack: canGoBackTo(entry), hangs: this.#hangs(entry) });
+      this.#lines.set(entry.uuid, { parent: entry.parentUuid ?? null, goesBack: canGoBackTo(entry) });
     }
     if (entry.type === "attachment") this.#readAttachment(entry);
     if (entry.type === "user") this.#readUser(entry);
@@ -141,17 +137,11 @@ class Reader {
     });
   }
 
-  #hangs({ type, parentUuid }: Entry): boolean {
-    if (type === "user" || type === "assistant" || typeof parentUuid !== "string") return true;
-    return this.#lines.get(parentUuid)?.hangs === true;
-  }
-
   #readAttachment(entry: Entry): void {
     const { attachment } = entry;
     const turn = this.turns.at(-1);
     if (turn === undefined || attachment?.type !== "queued_command" || attachment.source_uuid === undefined)
       return;
-    if (!this.#hangs(entry)) return;
     turn.members.push(attachment.source_uuid);
     turn.end = { kind: "open" };
   }

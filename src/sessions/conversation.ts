@@ -14,6 +14,12 @@ import { copyOf, type Folders, type Ground, prepareGround, putAside, turnsOf } f
 import { freshNotice } from "./notices.ts";
 import type { Over } from "./serving.ts";
 
+const repairs: Record<Exclude<Ground["did"], "nothing">, string> = {
+  restored: "The transcript was restored from its copy.",
+  cut: "The transcript was cut in its last line, which was not whole.",
+  mended: "The transcript had lost lines in its middle; what follows them was joined to what is before.",
+};
+
 export class Conversation {
   readonly #book: Book;
   readonly #folders: Folders;
@@ -131,11 +137,7 @@ export class Conversation {
     const { record, name } = this.#book.known;
     const continues = this.#continuation !== null;
     const ground = await prepareGround(record, name, this.#folders, { continues, log: this.#log });
-    if (ground.did !== "nothing") {
-      const what =
-        ground.did === "restored" ? "restored from its copy" : "cut in its last line, which was not whole";
-      this.#note(`transcript_${ground.did}`, `The transcript was ${what}.`);
-    }
+    if (ground.did !== "nothing") this.#note(`transcript_${ground.did}`, repairs[ground.did]);
     if (ground.lost || this.#hopeless) return await this.#begunAnew(ground, first);
     this.#noteUnproven(ground, record);
     return ground;

@@ -28,7 +28,7 @@ export interface Ground {
   transcript: string | null;
   costSoFarUsd: number;
   /** What had to be done to the transcript. */
-  did: "nothing" | "restored" | "cut";
+  did: "nothing" | "restored" | "cut" | "mended";
   /** There was a conversation, and nothing is left of it. */
   lost: boolean;
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Step } from "../../src/offline/index.ts";
+import type { MessagesRequest, Step } from "../../src/offline/index.ts";
 import { requestWith } from "../support/model.ts";
 import { type ClaudeRig, longTool, startClaude } from "./rig.ts";
 
@@ -35,6 +35,17 @@ async function inTool(rig: ClaudeRig, ...after: Step[]): Promise<string> {
   await rig.until("begun");
   await rig.onDisk(toolUse);
   return uuid;
+}
+
+/** Results of tools that follow no call of them: the API would refuse the whole conversation. */
+function resultsWithoutCall(messages: MessagesRequest["messages"]): unknown[] {
+  const called = new Set<unknown>();
+  return messages.flatMap(({ content }) =>
+    (typeof content === "string" ? [] : content).filter((block) => {
+      if (block.type === "tool_use") called.add(block.id);
+      return block.type === "tool_result" && !called.has(block.tool_use_id);
+    }),
+  );
 }
 
 describe("a process that was killed leaves of a message", { timeout: 300_000 }, () => {
@@ -241,6 +252,40 @@ describe("a conversation that goes on", { timeout: 300_000 }, () => {
     await rig.kill();
     const { members, end, before } = await rig.turn();
     assert.deepEqual([members, end, before], [[next], { kind: "answered" }, failed.before]);
+  });
+
+  it("is whole again after a full disk has swallowed what a message that joined the turn followed", async (t) => {
+    const rig = await startClaude(t);
+    const first = Promise.withResolvers<void>();
+    const second = Promise.withResolvers<void>();
+    const again = { kind: "tool", name: "Bash", input: { command: "printf 'sec%s' ond" } } as const;
+    rig.script("go", { kind: "gate", until: first.promise, step: longTool }, again, {
+      kind: "gate",
+      until: second.promise,
+      step: { kind: "text", text: "Done." },
+    });
+    const uuid = rig.tell("go");
+    await rig.onDisk(uuid);
+    await rig.kill();
+    first.resolve();
+    rig.launch({ mode: "continue", text: "" });
+    await rig.until("begun");
+    const joined = rig.tell("one more thing");
+    await rig.hasAll();
+    await rig.release();
+    await rig.onDisk('"second"');
+    await rig.kill();
+    await rig.swallowBetween(uuid, joined);
+    await rig.lookAfter();
+    const { members, text } = await rig.turn();
+    assert.deepEqual(members, [uuid, joined]);
+    second.resolve();
+    rig.launch({ mode: "continue", text });
+    const { body } = await rig.model.waitForRequest(({ kind }) => kind === "messages");
+    const conversation = JSON.stringify(body.messages);
+    for (const said of ['"warm up"', '"go"', "one more thing"])
+      assert.equal(conversation.split(said).length, 2, `${said}: ${conversation}`);
+    assert.deepEqual(resultsWithoutCall(body.messages), []);
   });
 
   it("has no turn for a compaction, and those before and after it as they are", async (t) => {

@@ -14,6 +14,7 @@ import {
   type ClaudeProcess,
   claudeCode,
   findTranscript,
+  lookAfter,
   openSpace,
   readTurns,
   type Space,
@@ -176,6 +177,28 @@ export class ClaudeRig {
     const [turn, ...others] = await this.turns();
     assert.deepEqual(others, []);
     return turn ?? assert.fail("there is no turn");
+  }
+
+  /** As it is done before each resume. */
+  async lookAfter(): Promise<void> {
+    await lookAfter(this.space, this.#sdkSessionId, join(this.space.tmp, "no-copies"));
+  }
+
+  /**
+   * A full disk swallows all lines between the message that began the last turn and the one that joined it. What stands
+   * before them is old: over a gap of few seconds the CLI finds its way by itself.
+   */
+  async swallowBetween(begun: string, joined: string): Promise<void> {
+    const file = (await findTranscript(this.space, this.#sdkSessionId)) ?? assert.fail("no transcript");
+    const lines = (await readFile(file, "utf8")).split("\n");
+    const place = (uuid: string) =>
+      lines.findIndex((line) => line.startsWith('{"parentUuid"') && line.includes(uuid));
+    const [from, to] = [place(begun), place(joined)];
+    assert.ok(from !== -1 && to > from + 1, "something stands between them");
+    const before = lines
+      .slice(0, from + 1)
+      .map((line) => line.replaceAll(/"timestamp":"\d{4}/g, '"timestamp":"2020'));
+    await writeFile(file, [...before, ...lines.slice(to)].join("\n"));
   }
 
   async takeOut(turn: TranscriptTurn): Promise<void> {

@@ -68,23 +68,6 @@ describe("who is in a turn", () => {
     ]);
   });
 
-  it("is nobody whose line hangs on one that a full disk has swallowed: the model never sees it", () => {
-    const hanging = (uuid: string, parentUuid: string) => ({
-      ...joined(uuid),
-      uuid: `line of ${uuid}`,
-      parentUuid,
-    });
-    const lines = [
-      user("a"),
-      toolUse,
-      hanging("b", "a"),
-      hanging("c", "line of b"),
-      hanging("d", "swallowed"),
-      hanging("e", "line of d"),
-    ];
-    assert.deepEqual(turn(...lines).members, ["a", "b", "c"]);
-  });
-
   it("is each message once, in the turn behind it", () => {
     const all = turns(user("a"), assistant("Hi"), user("b"), toolUse, joined("c"), user("d"));
     assert.deepEqual(
