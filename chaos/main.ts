@@ -20,6 +20,7 @@ const usage = `npm run chaos -- [options]
   --seconds N    the same in seconds
   --seed TEXT    of traffic and faults (random, and printed)
   --chats N      chats that write (10)
+  --kills N      go on until there were so many kills in all (0)
   --least N      kills that each point must have had at the end (1); until then faults strike up to 50 s longer
   --sabotages    instead: break the source on purpose, in copies, and see that each break is found
   --only NAME    of the sabotages
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     seconds: { type: "string" },
     seed: { type: "string", default: randomBytes(4).toString("hex") },
     chats: { type: "string", default: "10" },
+    kills: { type: "string", default: "0" },
     least: { type: "string", default: "1" },
     sabotages: { type: "boolean", default: false },
     only: { type: "string" },
@@ -65,7 +67,8 @@ try {
 async function round(): Promise<boolean> {
   const { seed } = values;
   const chats = count("chats", values.chats);
-  const plan = { seed, seconds: seconds(), chats, leastKills: count("least", values.least, 0) };
+  const kills = count("kills", values.kills, 0);
+  const plan = { seed, seconds: seconds(), chats, kills, leastKills: count("least", values.least, 0) };
   const folder = mkdtempSync(join(realpathSync(values.dir), "switchboard-chaos-"));
   console.log(`seed ${seed}, evidence in ${folder}`);
   const { signal } = ending;

@@ -38,6 +38,8 @@ export interface RoundPlan {
   readonly chats: number;
   /** Kills that each point must have had at the end. */
   readonly leastKills: number;
+  /** Kills that there must have been in all: until then faults strike on, however long it takes. */
+  readonly kills: number;
   /** Made by the caller, and empty. */
   readonly folder: string;
   readonly signal: AbortSignal;
@@ -197,9 +199,10 @@ class Round implements AsyncDisposable {
   }
 
   async run(): Promise<void> {
-    const { seconds, leastKills, signal, say } = this.#plan;
+    const { seconds, leastKills, kills, signal, say } = this.#plan;
     const until = performance.now() + seconds * 1000;
     const isOver = () => {
+      if (this.#striker.kills < kills) return false;
       const late = performance.now() - until;
       if (late >= 0) this.#striker.catchUp(leastKills);
       return late >= (this.#striker.hasStruck(leastKills) ? 0 : extraMs);

@@ -57,9 +57,9 @@ const delays: Readonly<Record<Point, number>> = {
  * ms. After the daemon's death all its processes have to start anew, so it comes seldom. From one strike to the next at least
  * `gap`; a cell waits `lead` longer for each strike that it is ahead of the cell of its kind that was struck least.
  */
-const pace = { claude: { gap: 80, lead: 400 }, daemon: { gap: 7500, lead: 500 } };
+const pace = { claude: { gap: 80, lead: 400 }, daemon: { gap: 15_000, lead: 500 } };
 /** Requests of the model between two deaths of the daemon, as long as they come within the time in ms: a slow machine gets on, too. */
-const livesFor = { requests: 8, mostMs: 20_000 };
+const livesFor = { requests: 8, mostMs: 30_000 };
 /** A session whose process was struck so often since its last reply is spared: six deaths put it into quarantine. */
 const mostInARow = 4;
 
@@ -103,6 +103,10 @@ export class Striker {
   /** The model was asked. */
   noteRequest(): void {
     this.#requests += 1;
+  }
+
+  get kills(): number {
+    return points.reduce((sum, point) => sum + this.#killsAt(point), 0);
   }
 
   /** Whether each point has had so many kills. */

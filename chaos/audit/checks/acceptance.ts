@@ -1,6 +1,6 @@
 /** What was acknowledged is stored, once, in the order in which it was acknowledged. */
 
-import type { Case } from "../case.ts";
+import type { Case, MessageRow } from "../case.ts";
 import { about, type Violation } from "../violation.ts";
 
 /** Each acknowledged message is in the ledger as it was posted. */
@@ -40,19 +40,21 @@ export function onePerId({ accepted, messages }: Case): Violation[] {
  * acknowledgements wherever one was given before the next was asked for.
  */
 export function acceptOrder({ accepted, messages, requests }: Case): Violation[] {
-  const firstSeen = new Map<string, number>();
-  for (const nonce of requests.flatMap(({ said }) => said)) {
-    if (!firstSeen.has(nonce)) firstSeen.set(nonce, firstSeen.size);
+  const firstSeen = new Map<string, Omit<Seen, "message">>();
+  for (const { n, said } of requests) {
+    for (const nonce of said) {
+      if (!firstSeen.has(nonce)) firstSeen.set(nonce, { place: firstSeen.size, request: n });
+    }
   }
   const acks = Map.groupBy(accepted, ({ messageId }) => messageId);
   return [...Map.groupBy(messages, ({ chatId }) => chatId).values()].flatMap((inChat) => {
     const inOrder = inChat.toSorted((a, b) => a.seq - b.seq);
     const seen = inOrder.flatMap((message) => {
-      const at = firstSeen.get(message.nonce);
-      return at === undefined ? [] : [{ message, at }];
+      const seen = firstSeen.get(message.nonce);
+      return seen === undefined ? [] : [{ message, ...seen }];
     });
     const overtaken = pairs(seen).flatMap(([a, b]) =>
-      b.at < a.at
+      b.place < a.place && !isLeftOver(a, b)
         ? [about("accept-order", b.message, `came to the model before ${a.message.nonce}`, "requests.jsonl")]
         : [],
     );
@@ -74,6 +76,21 @@ export function acceptOrder({ accepted, messages, requests }: Case): Violation[]
     );
     return [...overtaken, ...swapped];
   });
+}
+
+interface Seen {
+  readonly message: MessageRow;
+  /** Among all first appearances, in order. */
+  readonly place: number;
+  readonly request: number;
+}
+
+/**
+ * What had joined a turn that was given up before the model saw it stays in the conversation, and Claude Code shows it behind
+ * the next message.
+ */
+function isLeftOver(a: Seen, b: Seen): boolean {
+  return a.message.status === "failed" && a.request === b.request;
 }
 
 function pairs<T>(list: readonly T[]): Array<[T, T]> {

@@ -1,6 +1,7 @@
 /** What the model is shown: each message once, of its own chat only, and nothing that was answered is forgotten. */
 
 import type { Case } from "../case.ts";
+import { mayBeLost } from "../losses.ts";
 import { about, type Violation } from "../violation.ts";
 import { general } from "./endings.ts";
 
@@ -74,15 +75,3 @@ export function remembered(evidence: Case): Violation[] {
     ];
   });
 }
-
-/** Whether what was said in the chat at that time may be forgotten. */
-function mayBeLost(chatId: string, at: number, { faults, daemons }: Case): boolean {
-  const copied = !daemons.some((life) => life.what === "ended" && life.at >= at && life.at < at + settlesMs);
-  return faults.some((fault) => {
-    if (fault.kind === "disk full") return at <= fault.at + fault.forMs + settlesMs;
-    return fault.kind === "transcript" && fault.chatId === chatId && fault.at >= at && !copied;
-  });
-}
-
-/** ms after which a turn has surely been copied, and after a full disk nothing more is lost. */
-const settlesMs = 5000;

@@ -1,6 +1,7 @@
 /** Every message has one end, told once; nothing waits for ever; nothing is given up before its tries are used. */
 
 import type { Case, TryRow } from "../case.ts";
+import { mayBeLost } from "../losses.ts";
 import { about, type Violation } from "../violation.ts";
 
 const endStatuses: readonly string[] = ["answered", "refused", "failed", "stopped"];
@@ -71,7 +72,8 @@ function continuations(tries: readonly TryRow[]): number {
  * Who asks the model for a message's answer has a charged try for it, and there are three at most. After the last try of one
  * that failed, its text still stands before the next message's: that is no try.
  */
-export function charged({ messages, tries, requests }: Case): Violation[] {
+export function charged(evidence: Case): Violation[] {
+  const { messages, tries, requests } = evidence;
   const byMessage = Map.groupBy(tries, ({ messageId }) => messageId);
   const asking = new Map<string, Set<number>>();
   for (const { open, generation } of requests) {
@@ -80,7 +82,13 @@ export function charged({ messages, tries, requests }: Case): Violation[] {
   }
   return messages.flatMap((message) => {
     const made = byMessage.get(message.id) ?? [];
-    const last = message.status === "answered" ? Number.POSITIVE_INFINITY : (made.at(-1)?.generation ?? 0);
+    const by = made.at(-1)?.generation ?? 0;
+    const askedAt = requests.findLast(
+      ({ open, generation }) => generation === by && open.includes(message.nonce),
+    )?.at;
+    // One whose answer is in no transcript stands before the next message's text, too.
+    const isKept = message.status === "answered" && !mayBeLost(message.chatId, askedAt ?? 0, evidence);
+    const last = isKept ? Number.POSITIVE_INFINITY : by;
     const uncharged = [...(asking.get(message.nonce) ?? [])].filter(
       (generation) => generation < last && !made.some((one) => one.generation === generation),
     );
