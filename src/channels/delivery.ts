@@ -84,7 +84,9 @@ function mayHaveGoneOut(reply: Outgoing): boolean {
 
 /** Nobody can say that it failed when an earlier attempt may have gone out. */
 function givenUp(reply: Outgoing, error: Failure): Outcome {
-  return { status: mayHaveGoneOut(reply) ? "uncertain" : "failed", error };
+  if (!mayHaveGoneOut(reply)) return { status: "failed", error };
+  // The doubt stays with it, also for a retry that somebody asks for.
+  return { status: "uncertain", error: { ...error, code: unknownOutcome } };
 }
 
 function expired({ error }: Outgoing, { expireMs }: DeliveryPolicy): Failure {

@@ -33,6 +33,9 @@ export type Beginning =
   /** The turn that the last process left open is run on at once, without any input. `text`: what it has said so far. */
   | { mode: "continue"; text: string };
 
+/** `impossible`: what is left would still be too long. `failed`: something came between. */
+export type CompactionOutcome = "done" | "impossible" | "failed";
+
 export interface ToolRequest {
   toolUseId: string;
   name: string;
@@ -97,7 +100,7 @@ export type ClaudeEvent =
       usage: TurnUsage;
     }
   /** `well`: also when there was nothing that could be made shorter. */
-  | { type: "compacted"; well: boolean }
+  | { type: "compacted"; outcome: CompactionOutcome }
   /** `unresumable`: it found no conversation in its transcript. */
   | { type: "gone"; reason: string; stderr: string; unresumable: boolean };
 

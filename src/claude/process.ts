@@ -23,7 +23,7 @@ import {
 } from "@anthropic-ai/claude-agent-sdk";
 import { type Clock, sleep } from "../clock.ts";
 import { activity, type GuardedProcess, spawnGuarded, treeGone } from "../os/index.ts";
-import type { Claude, ClaudeEvent, ClaudeProcess, Launch, TurnUsage } from "./claude.ts";
+import type { Claude, ClaudeEvent, ClaudeProcess, CompactionOutcome, Launch, TurnUsage } from "./claude.ts";
 import { optionsOf } from "./launch.ts";
 import { ReplyText } from "./reply-text.ts";
 import { codeOf } from "./turns.ts";
@@ -289,9 +289,7 @@ class ClaudeCodeProcess implements ClaudeProcess {
 
   #endTurn(result: SDKResultMessage): void {
     if (this.#compaction !== null) {
-      const short =
-        result.subtype === "success" && result.result.startsWith("Not enough messages to compact");
-      this.#emit({ type: "compacted", well: this.#compaction.well || short });
+      this.#emit({ type: "compacted", outcome: this.#compaction.well ? "done" : compactionIn(result) });
       this.#compaction = null;
       return;
     }
@@ -354,6 +352,13 @@ class Input implements AsyncIterable<SDKUserMessage> {
 function withRequests(q: Query): Query & ControlRequests {
   if ("request" in q && typeof q.request === "function") return q as Query & ControlRequests;
   throw new Error("this version of the Agent SDK has no Query.request");
+}
+
+/** By the CLI's words, for its result tells no more (measured). */
+function compactionIn(result: SDKResultMessage): CompactionOutcome {
+  const words = result.subtype === "success" ? result.result : "";
+  if (words.startsWith("Not enough messages to compact")) return "done";
+  return words.startsWith("Compaction failed") ? "impossible" : "failed";
 }
 
 function asUuid(text: string): `${string}-${string}-${string}-${string}-${string}` {

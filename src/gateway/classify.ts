@@ -48,8 +48,10 @@ export function classify(evidence: Evidence, now: number): Verdict {
   if (status === 400) return ofBadRequest(message, now);
   if (status === 401) return { kind: "authentication", message };
   if (status === 403) {
-    // Any other is a proxy's or a filter's word about this one request.
-    const ours = error?.type === "permission_error" || error?.type === "authentication_error";
+    // Any other is a word about this one request: a proxy's, a filter's, or that the credential may not use this model.
+    const ours =
+      error?.type === "authentication_error" ||
+      (error?.type === "permission_error" && /\b(?:organi[sz]ation|workspace|account)\b/i.test(message));
     return ours ? { kind: "authentication", message } : { kind: "pass" };
   }
   if (!transientStatuses.includes(status)) return { kind: "pass" };

@@ -68,6 +68,8 @@ export interface Gateway {
   readonly url: string;
   /** What ails the model's API, as the last requests found it; null when nothing does. */
   readonly trouble: Trouble | null;
+  /** ms for which it lets nobody through; 0: somebody may try. Unlike `trouble.until` not misled by a clock that was set. */
+  readonly holdMs: number;
   /** Calls `listener` once for each change of the kind of trouble, and when a limit names another time. Returns a function that ends it. */
   onTrouble(listener: (trouble: Trouble | null) => void): () => void;
   issue(options: TokenOptions): GatewayToken;
@@ -136,6 +138,9 @@ export async function startGateway({
 
   return {
     url: `http://127.0.0.1:${address.port}`,
+    get holdMs() {
+      return line.holdMs;
+    },
     get trouble() {
       return line.trouble;
     },

@@ -82,6 +82,12 @@ export class Line {
     return this.#trouble;
   }
 
+  /** ms for which nobody is let through, so that no process needs to be started for it; 0: somebody may try. */
+  get holdMs(): number {
+    if (this.#trouble === null || this.#trouble.kind === "transient") return 0;
+    return Math.max(0, this.#remainingMs(this.#trouble));
+  }
+
   /**
    * Calls `listener` once for each change of the kind of trouble, and when a limit names another time. Returns a
    * function that ends it.
@@ -106,10 +112,10 @@ export class Line {
       signal.removeEventListener("abort", giveUp);
       resolve(ticket);
     });
-    if (this.#trouble !== null) {
-      waiter.told(this.#trouble);
-      this.#look();
-    }
+    if (this.#trouble === null) return promise;
+    this.#look();
+    // Whoever may leave now, as the probe, finds out by itself.
+    if (this.#queue.has(waiter)) waiter.told(this.#trouble);
     return promise;
   }
 

@@ -58,7 +58,7 @@ export async function settle(left: Left, turns: readonly TranscriptTurn[], book:
   };
 }
 
-/** In several transactions; each leaves a state from which the next start decides the same. */
+/** In several transactions, each of which can be repeated alone, and leaves a state from which the next start decides the same. */
 async function write(
   { entries, turn }: Left,
   decision: Decision,
@@ -67,35 +67,39 @@ async function write(
   book: Book,
 ): Promise<void> {
   const { record } = book.known;
-  await book.write(async (ledger, lease) => {
-    if (requeued.length > 0) {
-      const ids = requeued.map(({ message }) => message.id);
-      await ledger.requeue(lease, ids, outcome);
-    }
-    let open = turn;
-    for (const { messageIds, text } of decision.answered) {
-      const live = open?.members.some(({ message }) => messageIds.includes(message.id));
-      const turnId = live && open !== null ? open.id : randomUUIDv7();
-      if (live) open = null;
-      else {
-        const generation = generationOf(entries, messageIds);
-        await ledger.beginTurn(lease, { id: turnId, sessionId: record.id, generation, messageIds });
-      }
-      const reply = { id: randomUUIDv7(), text };
-      const proven = { sessionId: record.id, sdkSessionId: sdkSessionIdOf(record), toldFacts: null };
-      await ledger.endTurn(lease, {
-        ...nothing,
-        turnId,
-        outcome: "answered",
+  if (requeued.length > 0) {
+    const ids = requeued.map(({ message }) => message.id);
+    await book.write((ledger, lease) => ledger.requeue(lease, ids, outcome));
+  }
+  let open = turn;
+  for (const { messageIds, text } of decision.answered) {
+    const live = open?.members.some(({ message }) => messageIds.includes(message.id));
+    const turnId = live && open !== null ? open.id : randomUUIDv7();
+    if (live) open = null;
+    else {
+      const begin = {
+        id: turnId,
+        sessionId: record.id,
+        generation: generationOf(entries, messageIds),
         messageIds,
-        reply,
-        proven,
-      });
+      };
+      await book.write((ledger, lease) => ledger.beginTurn(lease, begin));
     }
-    const notices = failureNotices(decision.ended);
-    if (open !== null) await ledger.endTurn(lease, cutTurn(open, decision, notices));
-    else if (decision.ended.length > 0) await ledger.endMessages(lease, decision.ended, notices);
-  });
+    const end: TurnEnd = {
+      ...nothing,
+      turnId,
+      outcome: "answered",
+      messageIds,
+      reply: { id: randomUUIDv7(), text },
+      proven: { sessionId: record.id, sdkSessionId: sdkSessionIdOf(record), toldFacts: null },
+    };
+    await book.write((ledger, lease) => ledger.endTurn(lease, end));
+  }
+  const notices = failureNotices(decision.ended);
+  const cut = open === null ? null : cutTurn(open, decision, notices);
+  if (cut !== null) await book.write((ledger, lease) => ledger.endTurn(lease, cut));
+  else if (decision.ended.length > 0)
+    await book.write((ledger, lease) => ledger.endMessages(lease, decision.ended, notices));
 }
 
 const nothing: Omit<TurnEnd, "turnId" | "outcome" | "messageIds"> = {

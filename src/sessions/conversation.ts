@@ -124,11 +124,16 @@ export class Conversation {
     this.#continuation = null;
   }
 
-  /** The next process has taken over all that there was to do. */
-  taken(): void {
-    this.#continuation = null;
+  /** It has been made shorter. */
+  shortened(): void {
     this.#tooLong = false;
+  }
+
+  /** The next process has taken over what there was to do; what is too long it has to make shorter yet. */
+  taken({ transcript }: Ground): void {
+    this.#continuation = null;
     this.#tainted = false;
+    if (transcript === null) this.#tooLong = false;
   }
 
   /** What the next process stands on. `first`: whose sender is told when the conversation is gone. */

@@ -118,12 +118,17 @@ export class Launcher {
     const { continuation, reason } = plan;
     const { record } = book.known;
     const { generation } = await book.write((ledger, lease) => ledger.beginProcess(lease, record.id, reason));
+    if (calledOff.aborted) {
+      // A stop may have ended the cut turn's messages: they are not charged any more.
+      book.later((ledger, lease) => ledger.processEnded(lease, generation, notNeeded));
+      return null;
+    }
     if (continuation !== null) await conversation.charge(generation, continuation);
     try {
       await noteRunning(around.folders, record.id);
       // Nothing is waited for between here and the spawn: whoever has called it off finds no process later.
       if (calledOff.aborted) {
-        this.#notBegun(generation, continuation, "not needed any more");
+        this.#notBegun(generation, continuation, notNeeded);
         return null;
       }
       const serving = serve({ ...plan, generation });
@@ -145,6 +150,8 @@ export class Launcher {
     book.later((ledger, lease) => ledger.processEnded(lease, generation, why));
   }
 }
+
+const notNeeded = "not needed any more";
 
 function once(fn: () => void): () => void {
   let done = false;

@@ -1,7 +1,7 @@
 /** What senders are told in our own words, so that nothing ends in silence. Pure. */
 
 import { createHash, randomUUIDv7 } from "node:crypto";
-import type { Ending, Failure, Notice } from "../ledger/index.ts";
+import type { Ending, Failure, Message, Notice } from "../ledger/index.ts";
 
 /** One notice for all messages that failed for the same reason. */
 export function failureNotices(endings: readonly Ending[]): Notice[] {
@@ -43,19 +43,27 @@ export function freshNotice(messageId: string, lost: boolean): Notice {
   return { id: randomUUIDv7(), text, about: [messageId] };
 }
 
-/** The same for one chat and one hold, so that it is told once. */
-export function holdNotice(
+/**
+ * To each channel that open messages came by. The same for one channel and one hold, so that it is told once; not for each
+ * route, which may be another for each message.
+ */
+export function holdNotices(
   chatId: string,
   hold: { kind: "limit" | "authentication" | "billing"; since: number; until: number },
-  messageId: string,
-): Notice {
+  open: ReadonlyArray<Pick<Message, "id" | "channel">>,
+): Notice[] {
   const minute = new Date(Math.ceil(hold.until / 60_000) * 60_000).toISOString();
   const text =
     hold.kind === "limit"
       ? `I have reached my usage limit. Your message is kept, and I will answer it after ${clockTime(minute)}.`
       : "I cannot reach my model at the moment. Your message is kept, and I will answer it as soon as that is put right.";
   const what = hold.kind === "limit" ? minute : `${hold.kind} ${hold.since}`;
-  return { id: uuidOf(`${chatId}\0${what}`), text, about: [messageId] };
+  const byChannel = Map.groupBy(open, ({ channel }) => channel);
+  return [...byChannel].map(([channel, messages]) => ({
+    id: uuidOf([chatId, what, channel ?? ""].join("\0")),
+    text,
+    about: messages.slice(0, 1).map(({ id }) => id),
+  }));
 }
 
 /** What a stop word did. */

@@ -10,12 +10,12 @@ import type { Gateway, Hold, Trouble } from "../gateway/index.ts";
 const spreadMs = { limit: 2000, authentication: 30_000, billing: 30_000 };
 
 export class Parking {
-  readonly #gateway: Pick<Gateway, "onTrouble">;
+  readonly #gateway: Pick<Gateway, "onTrouble" | "holdMs">;
   readonly #clock: Clock;
   #hold: Hold | null = null;
   #wake = new AbortController();
 
-  constructor(gateway: Pick<Gateway, "onTrouble">, clock: Clock) {
+  constructor(gateway: Pick<Gateway, "onTrouble" | "holdMs">, clock: Clock) {
     this.#gateway = gateway;
     this.#clock = clock;
   }
@@ -30,16 +30,14 @@ export class Parking {
     this.#hold = hold;
     this.#wake = new AbortController();
     const { signal } = this.#wake;
-    const unsubscribe = this.#gateway.onTrouble((trouble) => {
-      if (!isHeld(trouble, this.#clock.now())) this.lookAgain();
+    const unsubscribe = this.#gateway.onTrouble(() => {
+      if (this.#gateway.holdMs === 0) this.lookAgain();
     });
-    const spread = Math.random() * spreadMs[hold.kind];
     try {
-      // In steps: the wall clock by which the time was named may jump.
-      for (let left = 1; left > 0 && !signal.aborted; ) {
-        left = hold.until + spread - this.#clock.now();
-        if (left > 0) await sleep(this.#clock, Math.min(left, stepMs), signal);
-      }
+      // In steps: the wall clock by which a limit's time was named may jump.
+      while (this.#gateway.holdMs > 0 && !signal.aborted)
+        await sleep(this.#clock, Math.min(this.#gateway.holdMs, stepMs), signal);
+      await sleep(this.#clock, Math.random() * spreadMs[hold.kind], signal);
     } finally {
       unsubscribe();
       this.#hold = null;
@@ -53,7 +51,7 @@ export class Parking {
 
 const stepMs = 30_000;
 
-/** Whether the line to the model's API is closed until a time that has not come yet. */
-export function isHeld(trouble: Trouble | null, now: number): trouble is Hold {
-  return trouble !== null && trouble.kind !== "transient" && trouble.until > now;
+/** Whether the trouble is one that lets nobody through. */
+export function isHold(trouble: Trouble | null): trouble is Hold {
+  return trouble !== null && trouble.kind !== "transient";
 }

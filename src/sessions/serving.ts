@@ -8,7 +8,7 @@
  */
 
 import { randomUUIDv7 } from "node:crypto";
-import type { Claude, ClaudeEvent, ClaudeProcess, ToolRequest } from "../claude/index.ts";
+import type { Claude, ClaudeEvent, ClaudeProcess, CompactionOutcome, ToolRequest } from "../claude/index.ts";
 import type { Clock } from "../clock.ts";
 import type { Policy } from "../contacts/tiers.ts";
 import type { Gateway, Hold, ModelRequest } from "../gateway/index.ts";
@@ -50,7 +50,7 @@ export interface ServingOptions {
   onTurnEnded(failed: boolean): void;
   /** The model's API lets nobody through for a while. */
   onHeld(hold: Hold): void;
-  onCompacted(well: boolean): void;
+  onCompacted(outcome: CompactionOutcome): void;
 }
 
 /** How it ended. */
@@ -102,6 +102,7 @@ export class Serving {
   #ping: Ping & { cpuMs: number } = { missed: 0, worked: false, stopped: false, cpuMs: 0 };
   #closing: { reason: string; sick: boolean } | null = null;
   #ready = false;
+  #isGone = false;
   /** Until then it takes no messages: it has something to do that must come first. */
   #occupied: boolean;
   #worked = false;
@@ -158,7 +159,7 @@ export class Serving {
   }
 
   get state(): "starting" | "idle" | "busy" | "closing" {
-    if (this.#closing !== null) return "closing";
+    if (this.#closing !== null || this.#isGone) return "closing";
     if (!this.#ready) return "starting";
     return this.#hands.size === 0 && this.#turn === null && !this.#occupied ? "idle" : "busy";
   }
@@ -169,7 +170,7 @@ export class Serving {
 
   /** Whether messages may be handed over. */
   get takesMessages(): boolean {
-    return this.#closing === null && !this.#occupied;
+    return this.state !== "closing" && !this.#occupied;
   }
 
   /** Resolves when everything that is in its hands now has its end, or has gone back to the queue. */
@@ -188,14 +189,13 @@ export class Serving {
   snapshot(idleSince: number | null): ProcessSnapshot {
     const { state } = this;
     const { for: waiting } = this.waiting;
+    const hasWork = this.#turn !== null || this.#occupied || this.hasHands;
     return {
       state: state === "closing" ? "busy" : state,
       since: this.#begun,
       idleSince,
       waiting:
-        this.#turn !== null && (waiting === "tool" || waiting === "compaction" || waiting === "model")
-          ? waiting
-          : null,
+        hasWork && (waiting === "tool" || waiting === "compaction" || waiting === "model") ? waiting : null,
       progressAt: this.#progressAt,
       asking: this.#asking.size > 0,
       tools: this.#turn?.tools ?? [],
@@ -301,7 +301,7 @@ export class Serving {
         break;
       case "compacted":
         this.#occupied = false;
-        this.#options.onCompacted(event.well);
+        this.#options.onCompacted(event.outcome);
         break;
       case "done":
       case "failed":
@@ -421,7 +421,11 @@ export class Serving {
     const page = book.known;
     const { record } = page;
     const { sdkSessionId } = event;
-    const toldFacts = turn.members.findLast(({ facts }) => facts !== null)?.facts ?? record.toldFacts;
+    // A turn that came to nothing may be left out of the conversation, and what it told with it.
+    const told =
+      event.type === "done" ? turn.members.findLast(({ facts }) => facts !== null)?.facts : undefined;
+    const toldFacts = told ?? record.toldFacts;
+    if (event.type === "failed") this.#facts = toldFacts;
     page.record = { ...record, sdkSessionId, toldFacts };
     const members = turn.members.map(({ message, stopRequested }) => ({ id: message.id, stopRequested }));
     const endings = endingsOf(event, members);
@@ -449,6 +453,7 @@ export class Serving {
   }
 
   #gone({ reason, stderr, unresumable }: Extract<ClaudeEvent, { type: "gone" }>): void {
+    this.#isGone = true;
     this.#cancelLimit();
     this.#revokeToken();
     const why = this.#closing?.reason ?? this.#cause ?? reason;

@@ -10,7 +10,7 @@
  * - What crashes here is not patched up: the manager throws this object away and starts anew from the ledger.
  */
 
-import type { Claude } from "../claude/index.ts";
+import type { Claude, CompactionOutcome } from "../claude/index.ts";
 import { type Clock, sleep } from "../clock.ts";
 import { effectiveTier, type Policy, type Tiers } from "../contacts/tiers.ts";
 import { SwitchboardError } from "../errors.ts";
@@ -50,9 +50,9 @@ import { couldJoin, handover } from "./handover.ts";
 import { diagnose, limits, quarantine } from "./health.ts";
 import { Holds } from "./holds.ts";
 import { type Launch, Launcher, type Plan } from "./launcher.ts";
-import { failureNotices, holdNotice, stopNotice } from "./notices.ts";
+import { failureNotices, holdNotices, stopNotice } from "./notices.ts";
 import { stoppedBefore } from "./outcome.ts";
-import { isHeld, Parking } from "./parking.ts";
+import { isHold, Parking } from "./parking.ts";
 import type { Pool, Tenant } from "./pool.ts";
 import { clearAfter } from "./running.ts";
 import { type Over, Serving } from "./serving.ts";
@@ -237,8 +237,12 @@ export class Session implements Tenant {
 
   /** Ends everything that is open now; goes past the queue and past other actions. */
   stop(): Promise<Stopped[]> {
-    // A stop word ends with its own stop.
-    return this.#stop(this.#entries.filter((entry) => !isStopWord(entry)));
+    return this.#stop(this.#orders);
+  }
+
+  /** What is open but stop words: those end with their own stop. */
+  get #orders(): Entry[] {
+    return this.#entries.filter((entry) => !isStopWord(entry));
   }
 
   /** `conclude` is called before anything else may begin. */
@@ -359,7 +363,9 @@ export class Session implements Tenant {
       this.#pump();
       return;
     }
-    this.#running = this.#run().then(
+    // What is yet to be written belongs to this object: another one would begin without it.
+    const rested = this.#run().then(() => this.#book.settled());
+    this.#running = rested.then(
       () => {
         this.#running = null;
         if (this.#wanted()) this.#kick();
@@ -392,19 +398,22 @@ export class Session implements Tenant {
 
   /** While the model's API lets nobody through no process is started, and the senders know until when. */
   async #waitsForLimit(): Promise<boolean> {
-    const { gateway, clock } = this.#around;
+    const { gateway } = this.#around;
     const { trouble } = gateway;
-    if (this.#draining || !isHeld(trouble, clock.now())) return false;
+    if (this.#draining || !isHold(trouble) || gateway.holdMs === 0) return false;
     this.#tellHold(trouble);
     await this.#parking.until(trouble);
     return true;
   }
 
   #tellHold(hold: Hold): void {
-    const [first] = this.#entries;
-    if (first === undefined) return;
-    const notice = holdNotice(this.chatId, hold, first.message.id);
-    this.#book.later((ledger, lease) => ledger.notify(lease, [notice]));
+    if (this.#entries.length === 0) return;
+    const notices = holdNotices(
+      this.chatId,
+      hold,
+      this.#entries.map(({ message }) => message),
+    );
+    this.#book.later((ledger, lease) => ledger.notify(lease, notices));
   }
 
   async #clearAfter({ sessionId }: Serving): Promise<void> {
@@ -461,17 +470,11 @@ export class Session implements Tenant {
         this.#pump();
       },
       onHeld: (hold) => this.#park(serving, hold),
-      onCompacted: (well) => {
-        if (well) this.#pump();
-        else {
-          this.#conversation.giveUp();
-          serving.close("the conversation could not be made shorter", "terminate");
-        }
-      },
+      onCompacted: (outcome) => this.#compacted(serving, outcome),
     });
     this.#serving = serving;
     this.#wake = null;
-    this.#conversation.taken();
+    this.#conversation.taken(ground);
     return serving;
   }
 
@@ -481,7 +484,7 @@ export class Session implements Tenant {
     this.#log.error({ error: message }, "a process could not be started");
     if (!this.#deaths.noteFailedStart()) return;
     this.#wake = null;
-    this.#endMessages(this.#entries, {
+    this.#endMessages(this.#orders, {
       status: "failed",
       ran: null,
       error: { code: "start_failed", message },
@@ -519,7 +522,7 @@ export class Session implements Tenant {
     this.#conversation.forgetContinuation();
     const message = `The chat's process died again and again: ${reason}`;
     this.#endMessages(
-      this.#entries.filter(({ phase }) => phase === "queued"),
+      this.#orders.filter(({ phase }) => phase === "queued"),
       { status: "failed", ran: null, error: { code: "quarantined", message } },
     );
   }
@@ -527,7 +530,8 @@ export class Session implements Tenant {
   // Parking: the model's API lets nobody through until a known time
 
   #park(serving: Serving, hold: Hold): void {
-    if (serving.state === "closing") return;
+    // When its time is over somebody has to try, and it waits for that one, or is that one.
+    if (serving.state === "closing" || this.#around.gateway.holdMs === 0) return;
     this.#tellHold(hold);
     const until = new Date(hold.until).toISOString();
     serving.close(`parked until ${until}: ${hold.message}`, serving.hasHands ? "terminate" : "order");
@@ -538,6 +542,22 @@ export class Session implements Tenant {
     for (const entry of members) entry.again = true;
     this.#conversation.shorten();
     serving.close("the conversation is too long for the model", "terminate");
+  }
+
+  #compacted(serving: Serving, outcome: CompactionOutcome): void {
+    switch (outcome) {
+      case "done":
+        this.#conversation.shortened();
+        this.#pump();
+        return;
+      case "impossible":
+        this.#conversation.giveUp();
+        serving.close("the conversation could not be made shorter", "terminate");
+        return;
+      case "failed":
+        // The next process tries it again, as late and as often as after any other death.
+        serving.fail("the conversation could not be made shorter this time", "terminate");
+    }
   }
 
   // Handing over

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import type { MessageView } from "../../src/index.ts";
 import type { Step } from "../../src/offline/index.ts";
 import { eventually } from "../support/eventually.ts";
@@ -132,6 +133,32 @@ test("a usage limit parks every chat: the inbox is kept, each chat is told once,
   assert.deepEqual(answerOf(await rig.ended(elsewhere)).answers, [elsewhere.id]);
   for (const chatId of ["busy", "asleep"]) assert.equal(notices(rig, chatId).length, 1);
   assertSeenOnce(await rig.requests("busy"), "two", "three", "four");
+});
+
+test("when a limit's time is over one message tries, and all are answered, however long the model takes for its first word", {
+  timeout: 180_000,
+}, async (t) => {
+  const rig = await startRig(t);
+  for (const chatId of ["one", "two"]) await rig.say(chatId, "before");
+  // The next minute, in the API's words: to the minute, and so the soonest limit there can be.
+  const until = new Date(Math.ceil((Date.now() + 1000) / 60_000) * 60_000).toISOString();
+  const message = `You have reached your specified API usage limits. You will regain access on ${until.slice(0, 10)} at ${until.slice(11, 16)} UTC.`;
+  const well = ail(rig, { kind: "error", status: 400, type: "invalid_request_error", message });
+  const messages = [await rig.tell("one", "during"), await rig.tell("two", "during")];
+  for (const chatId of ["one", "two"]) await untilParked(rig, chatId);
+  well();
+  rig.model.script(({ kind }) =>
+    kind === "messages"
+      ? { kind: "gate", until: setTimeout(1500), step: { kind: "text", text: "At last." } }
+      : undefined,
+  );
+  for (const { id } of messages) {
+    const { status } = await rig.switchboard.settled(id, { timeoutMs: 100_000 });
+    assert.equal(status, "answered");
+  }
+  assert.equal(rig.switchboard.host.trouble, null);
+  // The first process, and the one after the limit.
+  for (const chatId of ["one", "two"]) assert.equal(rig.starts(chatId), 2);
 });
 
 test("a limit that still holds after a restart is not told again", async (t) => {

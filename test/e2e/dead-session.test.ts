@@ -143,6 +143,24 @@ describe("a conversation that has become too long for the model", () => {
     assert.match(await rig.ask("long", "What did I say?"), /"And then\?", "a long story", "one"\.$/);
   });
 
+  test("and is not made shorter at once, because something comes between: it is tried again, and nothing is forgotten", async () => {
+    await rig.say("hurt", "one");
+    await rig.say("hurt", "a sad story");
+    let failures = 2;
+    rig.model.script(({ kind, body }) => {
+      const conversation = kind === "messages" ? parts(body) : [];
+      if (!says(conversation, "a sad story")) return undefined;
+      if (!conversation.some(isSummary)) return tooLong;
+      if (!conversation.some((part) => part.kind === "compact") || failures-- <= 0) return undefined;
+      return { kind: "error", status: 404, type: "not_found_error", message: "a proxy's word" };
+    });
+    const message = await rig.say("hurt", "And then?");
+    assert.equal(failures, -1);
+    assert.deepEqual(answerOf(message).answers, [message.id]);
+    assert.deepEqual([notices("hurt"), told("hurt")], [[], []]);
+    assert.match(await rig.ask("hurt", "What did I say?"), /"And then\?", "a sad story", "one"\.$/);
+  });
+
   test("and cannot be made shorter, begins anew: the chat is told, and the message answered", async () => {
     await rig.say("endless", "an endless story");
     await rig.say("endless", "the other half");

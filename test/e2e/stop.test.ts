@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { MessageView } from "../../src/index.ts";
 import { eventually } from "../support/eventually.ts";
-import { processesNaming, signal } from "../support/processes.ts";
+import { killHard, processesNaming, signal } from "../support/processes.ts";
 import { answerOf, startRig } from "../support/rig.ts";
 
 const rig = await startRig({ after }, { config: "processes.stop_seconds = 2" });
@@ -119,6 +119,25 @@ test("a message that was just accepted never runs", async () => {
     await rig.ask("accepted", "Hello again"),
     'You said: "Hello again". I remember no earlier messages.',
   );
+});
+
+test("a turn that was cut by a death is stopped while its next process is being prepared", async () => {
+  await rig.say("cut", "one");
+  rig.script("Hang", { kind: "hang" });
+  const message = await rig.tell("cut", "Hang");
+  await rig.requestWith("Hang");
+  await rig.inTranscript(message);
+  const generation = (await rig.chat("cut")).process?.generation ?? 0;
+  killHard(await rig.pid("cut"));
+  await rig.journal.until(
+    "cut",
+    "process",
+    (process) => process.state === "starting" && process.generation > generation,
+  );
+  const { stopped } = await rig.switchboard.stop("cut");
+  assert.deepEqual(stopped, [{ id: message.id, ran: true }]);
+  await assertStopped(message, true);
+  await assertGoesOn("cut");
 });
 
 test("a process that does not react is killed, and its session goes on", async () => {

@@ -98,7 +98,22 @@ describe("what the API says is", () => {
       "You have reached your specified API usage limits. You will regain access on 2026-03-02 at 00:00 UTC.",
     ],
     ["a key that is refused", "authentication", 401, {}, "authentication_error"],
-    ["a key without permission", "authentication", 403, {}, "permission_error"],
+    [
+      "a model that the key may not use",
+      "pass",
+      403,
+      {},
+      "permission_error",
+      "Your API key does not have permission to use the specified resource.",
+    ],
+    [
+      "an organization that is locked out",
+      "authentication",
+      403,
+      {},
+      "permission_error",
+      "This organization has been disabled.",
+    ],
     [
       "an empty account",
       "billing",

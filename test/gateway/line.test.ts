@@ -223,6 +223,16 @@ describe("a held line", () => {
     assert.equal(line.trouble?.until, 30 * day);
   });
 
+  test("tells who comes when its time is over nothing, and lets one of them try", async () => {
+    const { clock, line, come, names, ailing } = setup();
+    await ailing(limitUntil(10_000));
+    assert.equal(line.holdMs, 10_000);
+    clock.advance(10_000);
+    assert.equal(line.holdMs, 0);
+    const probe = come("a");
+    assert.deepEqual([await names(), probe.troubles], ["a", []]);
+  });
+
   test("sees within a minute that the wall clock has reached the limit's time", async () => {
     const { clock, come, names, ailing } = setup();
     await ailing(limitUntil(7_200_000));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Ending } from "../../src/ledger/index.ts";
-import { failureNotices, freshNotice, holdNotice, stopNotice } from "../../src/sessions/notices.ts";
+import { failureNotices, freshNotice, holdNotices, stopNotice } from "../../src/sessions/notices.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -13,6 +13,7 @@ const failed = (messageId: string, code: string): Ending => ({
   error: { code, message: `${code} in the API's own words` },
 });
 const stopped = (messageId: string): Ending => ({ messageId, status: "stopped", ran: true, error: null });
+const open = (id: string, channel: string | null = null) => ({ id, channel });
 const wordsOf = (endings: readonly Ending[]) => failureNotices(endings).map(({ text }) => text);
 
 describe("the sender of a message that failed", () => {
@@ -90,7 +91,7 @@ describe("the sender in a chat that waits for the model's API", () => {
   const limit = { kind: "limit", since: until - 60_000, until } as const;
 
   it("is told that the message is kept, and from when on it is answered", () => {
-    const { id, text, about } = holdNotice("chat", limit, "m");
+    const [{ id, text, about } = assert.fail()] = holdNotices("chat", limit, [open("m")]);
     assert.equal(
       text,
       "I have reached my usage limit. Your message is kept, and I will answer it after 2026-01-10 09:06 UTC.",
@@ -101,7 +102,7 @@ describe("the sender in a chat that waits for the model's API", () => {
 
   for (const kind of ["authentication", "billing"] as const) {
     it(`is not told of times that nobody knows, nor why (${kind})`, () => {
-      const { text } = holdNotice("chat", { ...limit, kind }, "m");
+      const [{ text } = assert.fail()] = holdNotices("chat", { ...limit, kind }, [open("m")]);
       assert.match(text, /^I cannot reach my model at the moment\. Your message is kept/);
       assert.doesNotMatch(text, /\d|key|bill|auth/i);
     });
@@ -114,9 +115,10 @@ describe("the sender in a chat that waits for the model's API", () => {
       since: fc.constantFrom(0, 1000),
       until: fc.constantFrom(until, until + 5, until + 3_600_000),
     });
-    const idOf = (chat: string, hold: Parameters<typeof holdNotice>[1]) => holdNotice(chat, hold, "m").id;
+    const idOf = (chat: string, hold: Parameters<typeof holdNotices>[1]) =>
+      holdNotices(chat, hold, [open("m")])[0]?.id;
     /** A limit is known by its end, to the minute; of other trouble, which is looked at again and again, by its begin. */
-    const same = (a: typeof limit | Parameters<typeof holdNotice>[1], b: typeof a) =>
+    const same = (a: typeof limit | Parameters<typeof holdNotices>[1], b: typeof a) =>
       a.kind === b.kind &&
       (a.kind === "limit"
         ? Math.ceil(a.until / 60_000) === Math.ceil(b.until / 60_000)
@@ -127,7 +129,21 @@ describe("the sender in a chat that waits for the model's API", () => {
       }),
       { numRuns: 500 },
     );
-    assert.equal(holdNotice("a", limit, "m").id, holdNotice("a", limit, "n").id);
+    const [one, other] = ["m", "n"].map((id) => holdNotices("a", limit, [open(id)]));
+    assert.deepEqual(
+      one?.map(({ id }) => id),
+      other?.map(({ id }) => id),
+    );
+  });
+
+  it("is told by each channel that open messages came by, about the first of them", () => {
+    const all = [open("a"), open("b", "hook"), open("c", "other"), open("d", "hook"), open("e")];
+    const notices = holdNotices("chat", limit, all);
+    assert.deepEqual(
+      notices.map(({ about }) => about),
+      [["a"], ["b"], ["c"]],
+    );
+    assert.equal(new Set(notices.map(({ id }) => id)).size, 3);
   });
 });
 

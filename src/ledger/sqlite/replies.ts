@@ -38,7 +38,9 @@ export function createReplyWrites(db: Database): Pick<Writes, "notify" | "delive
       const at = Date.now();
       const row = db.get<ReplyRow>(
         `UPDATE replies
-         SET status = 'pending', attempts = 0, due_at = ?, pause_ms = 0, error_code = NULL, error_message = NULL
+         SET status = 'pending', attempts = 0, due_at = ?, pause_ms = 0,
+           error_code = CASE status WHEN 'uncertain' THEN error_code END,
+           error_message = CASE status WHEN 'uncertain' THEN error_message END
          WHERE id = ? AND ${isUndelivered} RETURNING *`,
         at,
         replyId,
