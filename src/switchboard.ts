@@ -7,7 +7,14 @@ import { randomUUIDv7 } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { type Channel, type ChannelHost, channelsOf, isStopWord, Outbox } from "./channels/index.ts";
+import {
+  type Channel,
+  type ChannelHost,
+  channelsOf,
+  goneChannel,
+  isStopWord,
+  Outbox,
+} from "./channels/index.ts";
 import { claudeCode } from "./claude/index.ts";
 import { systemClock } from "./clock.ts";
 import { type Config, defaultConfig } from "./config.ts";
@@ -275,13 +282,21 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       channels,
       closeAll,
     });
+    const deliverBy = async (channel: Channel) => {
+      const outbox = new Outbox({ channel, ledger, clock, log });
+      outboxes.push(outbox);
+      await storage(outbox.start());
+    };
     for (const channel of channels.values()) {
       await channel.start(switchboard.hostOf(channel));
       started.push(channel);
       // Not before its channel has started: it sends at once.
-      const outbox = new Outbox({ channel, ledger, clock, log });
-      outboxes.push(outbox);
-      await storage(outbox.start());
+      await deliverBy(channel);
+    }
+    for (const name of await storage(ledger.channels())) {
+      if (channels.has(name)) continue;
+      log.warn({ channel: name }, "replies are to go out by a channel that is not configured; they fail");
+      await deliverBy(goneChannel(name));
     }
     return switchboard;
   } catch (error) {
@@ -369,6 +384,9 @@ class OpenSwitchboard implements Switchboard {
     if (this.#state !== "running") {
       throw draining();
     }
+    // The chat's own tier is looked at together with what the ledger knows of it; a sender's can only lower it.
+    const senderTier = inbound.sender?.tier;
+    if (senderTier !== undefined && !admitted.includes(senderTier)) throw refused(senderTier);
     const contact = inbound.contact ?? {};
     const acceptance = await storage(
       manager.accept({

@@ -1,6 +1,6 @@
 import { createRoute } from "@hono/zod-openapi";
 import { ApiError } from "./errors.ts";
-import { type Face, failures, json, openFailures } from "./route.ts";
+import { type Face, failures, json, openFailures, readFailures } from "./route.ts";
 import { healthSchema, hostSchema, readySchema, shutdownSchema } from "./schemas.ts";
 
 /** Open to anyone on this machine who knows the address. */
@@ -22,10 +22,12 @@ export function healthRoutes({ app, switchboard }: Face): void {
       path: "/readyz",
       summary: "Whether messages are accepted",
       security: [],
-      responses: { 200: json(readySchema, "They are"), ...openFailures("internal") },
+      responses: { 200: json(readySchema, "They are"), ...openFailures("internal", ...readFailures) },
     }),
-    (c) => {
+    async (c) => {
       if (switchboard.host.state !== "running") throw new ApiError("draining", "shutting down");
+      // Without a ledger that answers nothing is accepted.
+      await switchboard.chats({ limit: 1 });
       return c.json({ status: "ready" as const }, 200);
     },
   );

@@ -8,4 +8,5 @@ export {
   type SendResult,
 } from "./channel.ts";
 export { channelsOf } from "./configured.ts";
+export { goneChannel } from "./gone.ts";
 export { Outbox, type OutboxOptions } from "./outbox.ts";

@@ -546,6 +546,8 @@ export interface Ledger {
 
   // Replies that go out by a channel
 
+  /** Of every channel by which a reply is yet to go out, now, after a retry, or to a message that is open. */
+  channels(): Promise<string[]>;
   /** Chats with a `pending` or `sending` reply by this channel, in order of chat id, after the given one. */
   chatsWithReplies(channel: string, after: string, limit: number): Promise<string[]>;
   /** The chat's oldest `pending` or `sending` reply by this channel. */

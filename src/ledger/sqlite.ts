@@ -76,6 +76,7 @@ export async function openSqliteLedger({
     toolCalls: call("toolCalls"),
     turns: call("turns"),
     append: call("append"),
+    channels: call("channels"),
     chatsWithReplies: call("chatsWithReplies"),
     nextReply: call("nextReply"),
     deliver: call("deliver"),

@@ -94,6 +94,12 @@ export function couldJoin(
   return there === undefined || (mode === "steer" && isSameWay(there.message, way));
 }
 
+/** Whether a message that waits may share the turn that runs, and its reply. */
+export function couldShare(entries: readonly Entry[], entry: Entry, fits: boolean): boolean {
+  const there = entries.find(inHand);
+  return fits && there !== undefined && sameWay(there, entry);
+}
+
 /** Where a message's reply goes. */
 interface Way {
   channel: string | null;

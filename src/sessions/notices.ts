@@ -66,6 +66,20 @@ export function holdNotices(
   }));
 }
 
+/** By each channel: its messages were stopped by somebody else. */
+export function stoppedNotices(stopped: ReadonlyArray<Pick<Message, "id" | "channel">>): Notice[] {
+  const byChannel = Map.groupBy(stopped, ({ channel }) => channel);
+  byChannel.delete(null);
+  return [...byChannel.values()].map((messages) => {
+    const what = messages.length === 1 ? "your message" : `your ${messages.length} messages`;
+    return {
+      id: randomUUIDv7(),
+      text: `My work on ${what} was stopped.`,
+      about: messages.map(({ id }) => id),
+    };
+  });
+}
+
 /** What a stop word did. */
 export function stopNotice(stopped: ReadonlyArray<{ ran: boolean }>, messageId: string): Notice {
   const ran = stopped.filter((each) => each.ran).length;

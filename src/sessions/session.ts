@@ -46,11 +46,11 @@ import {
   sendOf,
 } from "./entry.ts";
 import type { Folders } from "./ground.ts";
-import { couldJoin, handover } from "./handover.ts";
+import { couldJoin, couldShare, handover } from "./handover.ts";
 import { diagnose, limits, quarantine } from "./health.ts";
 import { Holds } from "./holds.ts";
 import { type Launch, Launcher, type Plan } from "./launcher.ts";
-import { failureNotices, holdNotices, stopNotice } from "./notices.ts";
+import { failureNotices, holdNotices, stopNotice, stoppedNotices } from "./notices.ts";
 import { stoppedBefore } from "./outcome.ts";
 import { isHold, Parking } from "./parking.ts";
 import type { Pool, Tenant } from "./pool.ts";
@@ -237,7 +237,15 @@ export class Session implements Tenant {
 
   /** Ends everything that is open now; goes past the queue and past other actions. */
   stop(): Promise<Stopped[]> {
-    return this.#stop(this.#orders);
+    const targets = this.#orders;
+    return this.#stop(targets, (stopped) => this.#tellStopped(targets, stopped));
+  }
+
+  /** Whoever writes by a channel sees replies alone, and did not stop it themselves. */
+  #tellStopped(targets: readonly Entry[], stopped: readonly Stopped[]): void {
+    const ids = new Set(stopped.map(({ id }) => id));
+    const notices = stoppedNotices(targets.map(({ message }) => message).filter(({ id }) => ids.has(id)));
+    if (notices.length > 0) this.#book.later((ledger, lease) => ledger.notify(lease, notices));
   }
 
   /** What is open but stop words: those end with their own stop. */
@@ -591,7 +599,9 @@ export class Session implements Tenant {
   #planFor(messageId: string, serving: Serving): Pick<Waiting, "plan"> {
     const entry = this.#entries.find(({ message }) => message.id === messageId);
     if (entry === undefined || inHand(entry) || !serving.hasHands) return {};
-    return { plan: plans[this.#modeOf(serving)] };
+    const mode = this.#modeOf(serving);
+    const fits = this.#policyOf(entry.message.sender) === serving.policy;
+    return { plan: plans[mode === "steer" && !couldShare(this.#entries, entry, fits) ? "queue" : mode] };
   }
 
   /** In this mode a message stops the turn that runs, and is the next one. */

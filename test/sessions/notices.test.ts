@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Ending } from "../../src/ledger/index.ts";
-import { failureNotices, freshNotice, holdNotices, stopNotice } from "../../src/sessions/notices.ts";
+import {
+  failureNotices,
+  freshNotice,
+  holdNotices,
+  stopNotice,
+  stoppedNotices,
+} from "../../src/sessions/notices.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -144,6 +150,20 @@ describe("the sender in a chat that waits for the model's API", () => {
       [["a"], ["b"], ["c"]],
     );
     assert.equal(new Set(notices.map(({ id }) => id)).size, 3);
+  });
+});
+
+describe("the sender of messages that somebody else stopped", () => {
+  it("is told so by the channel that they came by, and not where their status is looked at", () => {
+    const notices = stoppedNotices([open("a", "hook"), open("b"), open("c", "hook"), open("d", "other")]);
+    assert.deepEqual(
+      notices.map(({ text, about }) => [text, about]),
+      [
+        ["My work on your 2 messages was stopped.", ["a", "c"]],
+        ["My work on your message was stopped.", ["d"]],
+      ],
+    );
+    assert.deepEqual(stoppedNotices([open("b")]), []);
   });
 });
 

@@ -56,6 +56,7 @@ type ReadMethod =
   | "processes"
   | "turns"
   | "toolCalls"
+  | "channels"
   | "chatsWithReplies"
   | "nextReply"
   | "failedReplies"

@@ -118,6 +118,15 @@ export function createReads(db: Database): Reads {
         .sort((a, b) => a.number - b.number)
         .map(toolCallOf),
 
+    channels: () =>
+      db
+        .all<{ channel: string }>(
+          `SELECT channel FROM replies WHERE ${isToSend}
+           UNION SELECT channel FROM replies WHERE ${isUndelivered}
+           UNION SELECT channel FROM messages WHERE ${isOpen} AND channel IS NOT NULL`,
+        )
+        .map((row) => row.channel),
+
     chatsWithReplies: (channel, after, limit) =>
       db
         .all<{ chat_id: string }>(
