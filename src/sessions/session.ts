@@ -398,6 +398,8 @@ export class Session implements Tenant {
       const over = await serving.over;
       this.#noteDeath(over);
       await this.#clearAfter(serving);
+      // Another object has begun anew from the ledger: what is left is its to recover.
+      if (this.#thrownAway) return;
       this.#serving = null;
       this.#around.pool.release(this);
       serving.requeued.resolve(await this.#recover(over));

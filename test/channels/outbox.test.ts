@@ -352,6 +352,25 @@ describe("a reply that was being sent when everything died", () => {
       { afterCrash: "mark" },
     ));
 
+  it("is marked as a possible double also when it was given up meanwhile, and somebody asks for it again", () =>
+    withLife(
+      async (life) => {
+        const { ledger, messenger, outbox } = life;
+        messenger.does = deeds("break", "refuse", "show");
+        const made = await replied(ledger, "sample:1", "hello");
+        await outbox();
+        const isUncertain = async () => (await replyNow(ledger, made)).status === "uncertain";
+        await inTime("it is given up", life, made, isUncertain);
+        await ledger.retryReply(made.id);
+        await untilIs(ledger, made, "sent");
+        assert.deepEqual(
+          messenger.posts.map(({ mayBeDouble }) => mayBeDouble),
+          [false, true, true],
+        );
+      },
+      { afterCrash: "mark" },
+    ));
+
   it("is held by a channel that holds, listed as uncertain, until somebody asks for a retry", () =>
     withHome(
       async (live) => {

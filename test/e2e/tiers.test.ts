@@ -186,6 +186,7 @@ describe("a change keeps the conversation and holds from the next turn on", () =
 test("in a group, whoever speaks with a lower tier is answered under that tier and joins nobody's turn", async () => {
   const contact = { tier: "admin", name: "Home", group: true };
   const ada = { contact, sender: { id: "1", name: "Ada" } };
+  const stranger = { contact, sender: { id: "4", name: "Stranger", tier: "unknown" } };
   const robot = { contact, sender: { id: "2", name: "Robot", tier: "bots" } };
   const boss = { contact, sender: { id: "3", name: "Boss", tier: "admin" } };
   const go = join(rig.folder, "go");
@@ -193,6 +194,7 @@ test("in a group, whoever speaks with a lower tier is answered under that tier a
 
   const first = await rig.tell("home", "Work", ada);
   await rig.journal.until("home", "tool", ({ state }) => state === "started");
+  await assert.rejects(rig.tell("home", "stop", stranger), { code: "refused_contact" });
   const second = await rig.tell("home", "rm everything", robot);
   assert.equal(second.status, "queued");
   writeFileSync(go, "");
