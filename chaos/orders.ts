@@ -1,7 +1,6 @@
 /** What a message tells the scripted model to do, as words in its text: the request alone says what comes next. */
 
 import type { Deck, Dice } from "./dice.ts";
-import { noncePattern } from "./evidence.ts";
 
 /** Trouble of the model's API, for the first `times` requests that name the message. */
 export const troubles = ["fail-529", "fail-500", "fail-429", "hang", "reset", "cut"] as const;
@@ -30,8 +29,9 @@ export function textOf({ nonce, slow, tools, trouble, poison }: Orders): string 
 
 /** Null for a text that is none of ours. */
 export function ordersIn(text: string): Orders | null {
-  const nonce = text.match(noncePattern)?.[0];
-  const words = /\(([^)]*)\)/.exec(text)?.[1]?.split(", ");
+  // Not the first nonce there is: the daemon's note of a lost try quotes calls, which name others.
+  const [, list, nonce] = /Please answer \(([^)]*)\) (nonce-[0-9a-f]{8})/.exec(text) ?? [];
+  const words = list?.split(", ");
   if (nonce === undefined || words === undefined) return null;
   const counted = (name: string) =>
     Number(words.find((word) => word.startsWith(`${name}*`))?.slice(name.length + 1) ?? 0);

@@ -1,11 +1,19 @@
 /** What nobody can hold against the daemon: words that no disk would take, and words that were tampered with uncopied. */
 
-import type { Case } from "./case.ts";
+import type { Case, MessageRow } from "./case.ts";
 
 /** ms after which a turn has surely been copied, and after a full disk nothing more is lost. */
 const settlesMs = 5000;
 /** ms from a request up to the last line of its answer, at most. */
 const answersMs = 15_000;
+
+/** Whether the answer to a message, as its last try brought it about, may be in no transcript any more. */
+export function answerMayBeLost({ id, chatId, nonce }: MessageRow, evidence: Case): boolean {
+  const { tries, requests } = evidence;
+  const by = tries.findLast(({ messageId }) => messageId === id)?.generation;
+  const asked = requests.findLast(({ open, generation }) => generation === by && open.includes(nonce));
+  return asked !== undefined && mayBeLost(chatId, asked.at, evidence);
+}
 
 /** Whether the answer to a request of that time may be in no transcript any more. */
 export function mayBeLost(chatId: string, at: number, { faults, daemons }: Case): boolean {
@@ -13,6 +21,7 @@ export function mayBeLost(chatId: string, at: number, { faults, daemons }: Case)
   return faults.some((fault) => {
     if (fault.kind === "disk full")
       return at >= fault.at - answersMs && at <= fault.at + fault.forMs + settlesMs;
-    return fault.kind === "transcript" && fault.chatId === chatId && fault.at >= at && !copied;
+    if (fault.kind !== "transcript" || fault.chatId !== chatId || fault.at < at) return false;
+    return !copied || fault.at < at + answersMs;
   });
 }

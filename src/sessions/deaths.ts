@@ -57,8 +57,15 @@ export class Deaths {
     return true;
   }
 
-  /** One that could not even be started; true after so many that its messages have to fail. */
-  noteFailedStart(): boolean {
+  /**
+   * One that could not even be started; true after so many that its messages have to fail. `passes`: for a reason that
+   * passes, and is waited out.
+   */
+  noteFailedStart(passes: boolean): boolean {
+    if (passes) {
+      this.#inARow = Math.min(this.#inARow + 1, maxTries - 1);
+      return false;
+    }
     this.#inARow += 1;
     if (this.#inARow < maxTries) return false;
     this.#inARow = 0;

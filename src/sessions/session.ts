@@ -492,7 +492,8 @@ export class Session implements Tenant {
   #startFailed(error: unknown): void {
     const message = messageOf(error);
     this.#log.error({ error: message }, "a process could not be started");
-    if (!this.#deaths.noteFailedStart()) return;
+    // As a write of the ledger is: whoever waits for room loses nothing.
+    if (!this.#deaths.noteFailedStart(isDiskFull(error))) return;
     this.#wake = null;
     this.#endMessages(this.#orders, {
       status: "failed",
@@ -849,6 +850,10 @@ function changesNothing({ name, tier, group, queueMode }: ContactPatch, contact:
     (group === undefined || group === contact.group) &&
     (queueMode === undefined || queueMode === contact.queueMode)
   );
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
 }
 
 function quarantineText(reason: string): string {

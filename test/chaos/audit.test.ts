@@ -255,12 +255,14 @@ describe("the auditor", () => {
   const tampered = [{ at: 20, kind: "transcript" as const, how: "deleted" as const, chatId: "anna" }];
 
   it("asks a chat whose transcript was tampered with to remember: there is a copy", () => {
-    assert.deepEqual(found(wellDone({ requests: forgotten, faults: tampered, daemons: [] })), ["remembered"]);
+    const later = tampered.map((fault) => ({ ...fault, at: fault.at + 60_000 }));
+    assert.deepEqual(found(wellDone({ requests: forgotten, faults: later, daemons: [] })), ["remembered"]);
   });
 
   it("asks nobody to remember what a daemon had no time to copy, or a full disk no room for", () => {
     const full = [{ at: 2, kind: "disk full" as const, forMs: 1 }];
     assert.deepEqual(found(wellDone({ requests: forgotten, faults: tampered })), []);
+    assert.deepEqual(found(wellDone({ requests: forgotten, faults: tampered, daemons: [] })), []);
     assert.deepEqual(found(wellDone({ requests: forgotten, faults: full })), []);
   });
 

@@ -113,8 +113,14 @@ describe("a process that cannot be started", () => {
   it("fails the messages after three times in a row", () => {
     const { deaths } = session();
     assert.deepEqual(
-      [1, 2, 3, 4].map(() => deaths.noteFailedStart()),
+      [1, 2, 3, 4].map(() => deaths.noteFailedStart(false)),
       [false, false, true, false],
     );
+  });
+
+  it("is tried again and again when that passes, such as a full disk, and not more seldom each time", () => {
+    const { deaths } = session();
+    for (let n = 0; n < 100; n++) assert.equal(deaths.noteFailedStart(true), false);
+    assert.equal(deaths.delayBeforeNext, 1000);
   });
 });

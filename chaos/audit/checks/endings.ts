@@ -1,7 +1,7 @@
 /** Every message has one end, told once; nothing waits for ever; nothing is given up before its tries are used. */
 
 import type { Case, TryRow } from "../case.ts";
-import { mayBeLost } from "../losses.ts";
+import { answerMayBeLost } from "../losses.ts";
 import { about, type Violation } from "../violation.ts";
 
 const endStatuses: readonly string[] = ["answered", "refused", "failed", "stopped"];
@@ -83,11 +83,8 @@ export function charged(evidence: Case): Violation[] {
   return messages.flatMap((message) => {
     const made = byMessage.get(message.id) ?? [];
     const by = made.at(-1)?.generation ?? 0;
-    const askedAt = requests.findLast(
-      ({ open, generation }) => generation === by && open.includes(message.nonce),
-    )?.at;
     // One whose answer is in no transcript stands before the next message's text, too.
-    const isKept = message.status === "answered" && !mayBeLost(message.chatId, askedAt ?? 0, evidence);
+    const isKept = message.status === "answered" && !answerMayBeLost(message, evidence);
     const last = isKept ? Number.POSITIVE_INFINITY : by;
     const uncharged = [...(asking.get(message.nonce) ?? [])].filter(
       (generation) => generation < last && !made.some((one) => one.generation === generation),

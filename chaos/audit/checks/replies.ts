@@ -2,10 +2,12 @@
 
 import { type Delivery, noncePattern } from "../../evidence.ts";
 import type { Case, MessageRow, ReplyRow } from "../case.ts";
+import { answerMayBeLost } from "../losses.ts";
 import { about, type Violation } from "../violation.ts";
 
 /** At most one completed turn has a message, and at most one answer names it. */
-export function oneAnswer({ messages, replies, turns }: Case): Violation[] {
+export function oneAnswer(evidence: Case): Violation[] {
+  const { messages, replies, turns } = evidence;
   const answers = replies.filter(({ kind }) => kind === "answer");
   const completed = turns.filter(({ outcome }) => outcome === "answered");
   return messages.flatMap((message) => {
@@ -14,7 +16,8 @@ export function oneAnswer({ messages, replies, turns }: Case): Violation[] {
     const ran = completed.filter(({ members }) => members.includes(message.id)).length;
     const wrong = [
       ...(listed > 1 ? [`${listed} answers are for it`] : []),
-      ...(named > 1 ? [`${named} answers speak of it`] : []),
+      // Whose answer no disk took looks unanswered to the model.
+      ...(named > 1 && !answerMayBeLost(message, evidence) ? [`${named} answers speak of it`] : []),
       ...(ran > 1 ? [`${ran} completed turns have it`] : []),
     ];
     return wrong.map((what) => about("one-answer", message, what, "replies"));
