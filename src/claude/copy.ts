@@ -73,23 +73,25 @@ export async function lookAfter(space: Space, sdkSessionId: string, copies: stri
 
 /**
  * Takes the last turn out of a transcript and of its copy; the whole is kept aside. Not by going back to the answer before
- * it, which leaves two branches in one file: after a kill the CLI may take the wrong one up (measured).
+ * it, which leaves two branches in one file: after a kill the CLI may take the wrong one up (measured). False: it is not
+ * found, and nothing was done.
  */
 export async function takeLastTurnOut(
   space: Space,
   sdkSessionId: string,
   copies: string,
   { members }: TranscriptTurn,
-): Promise<void> {
+): Promise<boolean> {
   const file = await findTranscript(space, sdkSessionId);
-  if (file === null) return;
+  if (file === null) return false;
   const at = await beginOf(file, members);
-  if (at === null) return;
+  if (at === null) return false;
   const copy = await findIn(copies, sdkSessionId);
   // The copy first: a copy that has more than the file would be restored.
   if (copy !== null && ((await sizeOf(copy)) ?? 0) > at) await truncate(copy, at);
   await copyFile(file, `${file}.aside-${Date.now()}`);
   await truncate(file, at);
+  return true;
 }
 
 /** Where the line of the message stands that began the turn; null when it is not found. */

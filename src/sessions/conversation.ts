@@ -5,6 +5,7 @@
  */
 
 import { randomUUID } from "node:crypto";
+import type { TranscriptTurn } from "../claude/index.ts";
 import type { Session as SessionRecord } from "../ledger/index.ts";
 import type { Logger } from "../log.ts";
 import { type Continuation, type Settled, settle } from "./aftermath.ts";
@@ -140,8 +141,13 @@ export class Conversation {
   async prepare(first: Entry | undefined): Promise<Ground> {
     await this.#copying;
     const { record, name } = this.#book.known;
-    const continues = this.#continuation !== null;
-    const ground = await prepareGround(record, name, this.#folders, { continues, log: this.#log });
+    const cut = this.#continuation?.entries;
+    const continued =
+      cut === undefined
+        ? null
+        : ({ members }: TranscriptTurn) =>
+            cut.some(({ tries }) => tries.some(({ sdkUuid }) => members.includes(sdkUuid)));
+    const ground = await prepareGround(record, name, this.#folders, { continued, log: this.#log });
     if (ground.did !== "nothing") this.#note(`transcript_${ground.did}`, repairs[ground.did]);
     if (ground.lost || this.#hopeless) return await this.#begunAnew(ground, first);
     this.#noteUnproven(ground, record);
@@ -171,7 +177,7 @@ export class Conversation {
       const notice = freshNotice(first.message.id, lost);
       this.#book.later((ledger, lease) => ledger.notify(lease, [notice]));
     }
-    return await prepareGround(fresh, name, this.#folders, { continues: false, log: this.#log });
+    return await prepareGround(fresh, name, this.#folders, { continued: null, log: this.#log });
   }
 
   #noteUnproven({ transcript }: Ground, { sdkSessionId }: SessionRecord): void {

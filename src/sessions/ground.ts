@@ -43,14 +43,15 @@ export interface Folders {
 }
 
 /**
- * Makes the folders that are missing, and sees to the transcript. `continues`: the last turn is to be taken up.
+ * Makes the folders that are missing, and sees to the transcript. `continued`: whether a turn is the one that is to be
+ * taken up; null when none is.
  * No process of the session may run.
  */
 export async function prepareGround(
   record: SessionRecord,
   name: string,
   folders: Folders,
-  { continues, log }: { continues: boolean; log: Logger },
+  { continued, log }: { continued: ((turn: TranscriptTurn) => boolean) | null; log: Logger },
 ): Promise<Ground> {
   const space = await openSpace(folders.spaces, record.id);
   await linkSpace(folders.links, name, space.work, log);
@@ -61,7 +62,13 @@ export async function prepareGround(
   if (transcript === null) return ground;
   const costSoFarUsd = await savedCost(transcript);
   const last = await lastTurn(transcript);
-  if (last === null || continues || !cameToNothing(last)) return { ...ground, costSoFarUsd };
+  if (last === null || continued?.(last) === true || !cameToNothing(last)) return { ...ground, costSoFarUsd };
+  if (continued !== null) {
+    if (!(await takeLastTurnOut(space, sdkSessionId, copiesOf(record, folders), last)))
+      return { ...ground, costSoFarUsd };
+    // There may be more of them before the one that is to be taken up.
+    return await prepareGround(record, name, folders, { continued, log });
+  }
   if (last.before !== null) {
     await takeLastTurnOut(space, sdkSessionId, copiesOf(record, folders), last);
     return { ...ground, costSoFarUsd };

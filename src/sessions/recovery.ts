@@ -4,7 +4,8 @@
  *
  * - Stands it in no turn, then the model does not know it: it is sent again.
  * - Was its turn answered, then the answer is taken from the transcript, and nothing is asked again.
- * - Was its turn left open, then the turn is continued where it stopped. Only the last turn can be.
+ * - Was its turn left open, then the turn is continued where it stopped. Only the last turn can be: what a process that
+ *   outlived the API began behind it without getting a word is left out of the conversation, and sent again.
  * - An interrupted turn is never continued, and one that ended in an error has failed.
  *
  * Of a message that stands in several turns, because all but the last are left out of the conversation, the last counts.
@@ -43,7 +44,8 @@ export const maxTries = 3;
 /** Continuations that a message gets when each of them achieves something. */
 export const maxContinuations = 20;
 
-export function decide(unfinished: readonly Unfinished[], turns: readonly TranscriptTurn[]): Decision {
+export function decide(unfinished: readonly Unfinished[], all: readonly TranscriptTurn[]): Decision {
+  const turns = lasting(unfinished, all);
   const decision: Decision = { answered: [], continued: null, sent: [], ended: [] };
   const byTurn = Map.groupBy(unfinished, (message) => turns.findLast((turn) => standsIn(message, turn)));
   for (const turn of turns) {
@@ -52,6 +54,18 @@ export function decide(unfinished: readonly Unfinished[], turns: readonly Transc
   }
   for (const message of byTurn.get(undefined) ?? []) decideUnseen(decision, message);
   return decision;
+}
+
+/** The turns without those at the end that stand in the way of one that is to be continued, and came to nothing. */
+export function lasting(
+  unfinished: readonly Unfinished[],
+  turns: readonly TranscriptTurn[],
+): readonly TranscriptTurn[] {
+  const [before, last] = turns.slice(-2);
+  if (before === undefined || last === undefined) return turns;
+  const isVoid = last.end.kind === "open" && last.progress === 0;
+  const isWanted = before.end.kind === "open" && unfinished.some((message) => standsIn(message, before));
+  return isVoid && isWanted ? lasting(unfinished, turns.slice(0, -1)) : turns;
 }
 
 function standsIn({ tries }: Unfinished, { members }: TranscriptTurn): boolean {

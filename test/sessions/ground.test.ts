@@ -3,6 +3,7 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } fr
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import type { TranscriptTurn } from "../../src/claude/index.ts";
 import type { Session } from "../../src/ledger/index.ts";
 import { silent } from "../../src/log.ts";
 import { copyOf, type Folders, prepareGround, putAside, turnsOf } from "../../src/sessions/ground.ts";
@@ -58,8 +59,10 @@ describe("the ground of a session's process", () => {
     return file;
   }
   const membersOf = async (of: Session) => (await turnsOf(of, folders)).flatMap(({ members }) => members);
-  const prepare = (of: Session, continues = false) =>
-    prepareGround(of, "john", folders, { continues, log: silent });
+  const prepare = (of: Session, taken: string | null = null) => {
+    const continued = taken === null ? null : ({ members }: TranscriptTurn) => members.includes(taken);
+    return prepareGround(of, "john", folders, { continued, log: silent });
+  };
   const proven = { ...record, sdkSessionId: "proven" };
 
   it("is folders, a link for people, and the session's own id when nothing was said yet", async () => {
@@ -127,11 +130,19 @@ describe("the ground of a session's process", () => {
 
   it("takes out what was cut before it achieved anything, unless that is to be taken up", async () => {
     await transcriptOf("proven", [...turn, user("cut", "answer")]);
-    const holds = async (continues: boolean) => {
-      const { transcript } = await prepare(proven, continues);
+    const holds = async (taken: string | null) => {
+      const { transcript } = await prepare(proven, taken);
       return (await readFile(transcript ?? "", "utf8")).includes('"cut"');
     };
-    assert.deepEqual([await holds(true), await holds(false)], [true, false]);
+    assert.deepEqual([await holds("cut"), await holds(null)], [true, false]);
+  });
+
+  it("takes out what was begun behind the turn that is to be taken up", async () => {
+    const behind = ["next", "and next"].flatMap((uuid) => [user(uuid, "cut"), failed(`of ${uuid}`, uuid)]);
+    await transcriptOf("proven", [...turn, user("cut", "answer"), ...behind]);
+    const { transcript } = await prepare(proven, "cut");
+    const left = await readFile(transcript ?? "", "utf8");
+    assert.ok(left.includes('"cut"') && !left.includes("next"));
   });
 
   it("goes on behind what failed when that had achieved something: it may have changed the world", async () => {

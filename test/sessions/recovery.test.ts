@@ -6,6 +6,7 @@ import type { TryOutcome } from "../../src/ledger/index.ts";
 import {
   type Decision,
   decide,
+  lasting,
   maxContinuations,
   maxTries,
   type Unfinished,
@@ -96,7 +97,10 @@ function fates({ unfinished }: Pick<Death, "unfinished">, decision: Decision): s
 
 function check(property: (death: Death, decision: Decision) => void): void {
   fc.assert(
-    fc.property(deaths, (death) => property(death, decide(death.unfinished, death.turns))),
+    fc.property(deaths, ({ unfinished, turns }) => {
+      const decision = decide(unfinished, turns);
+      property({ unfinished, turns: [...lasting(unfinished, turns)] }, decision);
+    }),
     { numRuns: 1000 },
   );
 }
@@ -336,6 +340,20 @@ describe("a message that a dead process left", () => {
       ...failed(interrupted, "n"),
       continued: { messageIds: ["m"], text: "So far", progress: 2 },
     });
+  });
+
+  it("goes on in its turn when the next one had begun behind it and come to nothing: that one is sent again", () => {
+    const behind = { ...left, messageId: "n", tries: once.map((each) => ({ ...each, sdkUuid: "behind" })) };
+    const begun = { ...turnWith(open, "behind"), text: "", progress: 0 };
+    const decision = {
+      ...nothing,
+      continued: { messageIds: ["m"], text: "So far", progress: 2 },
+      sent: ["n"],
+    };
+    assert.deepEqual(decide([left, behind], [turnWith(open, "first"), begun]), decision);
+    assert.deepEqual(decide([left, behind], [turnWith(open, "first"), begun, begun]), decision);
+    // Nobody waits for the first any more: then the second is the one to go on with.
+    assert.deepEqual(decide([behind], [turnWith(open, "first"), begun]).sent, []);
   });
 
   it("has failed as its turn has", () => {
