@@ -24,7 +24,7 @@ describe("npm run chaos", { skip: process.platform !== "linux" && "reads /proc" 
     const folder = mkdtempSync(join(realpathSync(tmpdir()), "chaos-"));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
     const { code, printed, told } = await chaos(
-      ...["--seconds", "20", "--chats", "8", "--least", "1", "--seed", "ci", "--dir", folder],
+      ...["--seconds", "12", "--chats", "6", "--least", "1", "--seed", "ci", "--dir", folder],
     );
     assert.equal(code, 0, printed + told);
     assert.match(printed, /: 0 violations of/);

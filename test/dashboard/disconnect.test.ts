@@ -16,7 +16,7 @@ describe("a dashboard whose daemon goes away", { skip }, async () => {
     rig.script("Count", { kind: "text", text: "one two", tokens: ["one", " two"], hold: promise });
     const { port } = new URL(rig.daemon.url);
     const visitor = await visit(t, browser, `${rig.daemon.url}/#token=${rig.token}`, {
-      expected: /ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|status of 503/,
+      expected: /ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|ERR_SOCKET|status of 503/,
     });
     const disconnected = visitor.page.getByRole("status").filter({ hasText: "Disconnected" });
     await visitor.begin("ada", "family", "Ada");

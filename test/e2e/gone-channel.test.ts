@@ -11,11 +11,11 @@ test("a reply whose channel is gone fails, also when it is asked for again, and 
   const rig = await startRig(t, { config: hook });
   const failed = async () => (await rig.switchboard.failedReplies()).deliveries;
   const earlier = await rig.say("chat", "one", { channel: "hook" });
-  rig.script("two", { kind: "hang" });
+  const off = rig.script("two", { kind: "hang" });
   await rig.tell("chat", "two", { channel: "hook" });
   await rig.requestWith("two");
   await rig.close({ hurry: true });
-  rig.script("two", { kind: "text", text: "At last." });
+  off();
   await rig.open();
 
   await eventually("both have failed", async () => (await failed()).length === 2);

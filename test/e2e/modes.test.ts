@@ -150,10 +150,10 @@ test("interrupt: the running turn ends, and the message that came is the next on
   assert.equal(rig.starts("interrupt"), 1);
 });
 
-test("steer: a message that cannot join at once because its reply goes another way is told to do so later", async () => {
+test("steer: a message whose reply goes another way cannot join, and has the next turn", async () => {
   const { running, release } = await busy("steer", "Steer", "favorite");
   const second = await rig.tell("steer", "On the other line", { route: { line: 2 } });
-  assert.deepEqual(await waitingOf(second), { for: "model", plan: "join" });
+  assert.deepEqual(await waitingOf(second), { for: "model", plan: "next" });
   release();
   for (const message of [running, second]) {
     assert.deepEqual(answerOf(await rig.ended(message)).answers, [message.id]);
