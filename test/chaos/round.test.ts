@@ -1,13 +1,14 @@
 /** A short round of the fault-injection kit on the real daemon: real kills, and an auditor that finds nothing. */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, it } from "node:test";
+import { sabotages } from "../../chaos/sabotage/sabotages.ts";
 
 const main = join(import.meta.dirname, "../../chaos/main.ts");
 
@@ -30,6 +31,13 @@ describe("npm run chaos", { skip: process.platform !== "linux" && "reads /proc" 
     assert.match(printed, /: 0 violations of/);
     assert.doesNotMatch(printed, /not covered/);
   });
+
+  for (const { name } of sabotages) {
+    it(`has a sabotage that fits the source: ${name}`, () => {
+      const root = join(import.meta.dirname, "../..");
+      execFileSync("git", ["apply", "--check", join(root, `chaos/sabotage/${name}.patch`)], { cwd: root });
+    });
+  }
 
   it("names the option that it cannot use", async () => {
     const { code, told } = await chaos("--chats", "many");
