@@ -84,6 +84,8 @@ export interface Case {
   readonly accepted: readonly Accepted[];
   /** In the order in which they came. */
   readonly requests: readonly RequestSeen[];
+  /** What the ledger knows of tool calls: their ids. */
+  readonly calls: readonly string[];
   readonly samples: readonly Sample[];
   readonly faults: readonly FaultRecord[];
   readonly daemons: readonly DaemonRecord[];

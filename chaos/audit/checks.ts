@@ -2,7 +2,7 @@
 
 import type { Case } from "./case.ts";
 import { acceptedIsStored, acceptOrder, onePerId } from "./checks/acceptance.ts";
-import { noForeignNonce, oncePerRequest, remembered } from "./checks/conversation.ts";
+import { callsRecorded, noForeignNonce, oncePerRequest, remembered } from "./checks/conversation.ts";
 import { charged, daemonStands, neverSilent, notGivenUpEarly, oneEnd } from "./checks/endings.ts";
 import { nothingLeft, oneProcess } from "./checks/processes.ts";
 import { answerDelivered, oneAnswer, ownAnswer } from "./checks/replies.ts";
@@ -19,6 +19,7 @@ export const checks = {
   "once-per-request": oncePerRequest,
   "no-foreign-nonce": noForeignNonce,
   remembered,
+  "calls-recorded": callsRecorded,
   "one-answer": oneAnswer,
   "own-answer": ownAnswer,
   "answer-delivered": answerDelivered,

@@ -47,7 +47,10 @@ function seen({ n, at, kind, sessionId, generation, body }: RequestRecord): Requ
   return kind === "messages" ? [{ n, at, sessionId, generation, ...noncesIn(body) }] : [];
 }
 
-type Ledger = Pick<Case, "messages" | "replies" | "tries" | "turns" | "sessions" | "ends" | "processes">;
+type Ledger = Pick<
+  Case,
+  "messages" | "replies" | "tries" | "turns" | "sessions" | "ends" | "processes" | "calls"
+>;
 
 function loadLedger(path: string): Ledger {
   // Not read-only: what a killed daemon left in the log is to be read too.
@@ -108,6 +111,7 @@ function loadLedger(path: string): Ledger {
         `SELECT subject, data ->> 'status' AS status FROM events
          WHERE type = 'message' AND data ->> 'status' NOT IN ('queued', 'sent')`,
       ).map((row) => ({ messageId: String(row.subject), status: String(row.status) })),
+      calls: rows("SELECT tool_use_id FROM tool_calls").map((row) => String(row.tool_use_id)),
       processes: rows("SELECT generation, ended_at FROM processes").map((row) => ({
         generation: Number(row.generation),
         endedAt: number(row.ended_at),

@@ -13,10 +13,13 @@ export interface RequestNonces {
   readonly open: readonly string[];
   /** All there are anywhere in the request, once each. */
   readonly anywhere: readonly string[];
+  /** The calls of which a result stands in it that is no error: their tools have run. */
+  readonly ran: readonly string[];
 }
 
 export function noncesIn(body: Record<string, unknown>): RequestNonces {
   const said: string[] = [];
+  const ran: string[] = [];
   let answered = 0;
   for (const message of listOf(body.messages)) {
     const { role, content } = fieldsOf(message);
@@ -25,9 +28,11 @@ export function noncesIn(body: Record<string, unknown>): RequestNonces {
       if (!listOf(content).some((block) => fieldsOf(block).type === "tool_use")) answered = said.length;
     } else {
       said.push(...matches(textOf(content)));
+      for (const { type, tool_use_id, is_error } of listOf(content).map(fieldsOf))
+        if (type === "tool_result" && is_error !== true) ran.push(String(tool_use_id));
     }
   }
-  return { said, open: said.slice(answered), anywhere: [...new Set(matches(JSON.stringify(body)))] };
+  return { said, open: said.slice(answered), anywhere: [...new Set(matches(JSON.stringify(body)))], ran };
 }
 
 /** What the daemon tells of a lost try: its own words, though they quote a tool's input. */

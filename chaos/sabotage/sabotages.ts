@@ -23,5 +23,6 @@ export const sabotages: readonly Sabotage[] = [
   { name: "tries-never-counted", check: "charged" },
   { name: "sent-before-it-is-sent", check: "answer-delivered" },
   { name: "trouble-passed-on", check: "gave-up-early" },
+  { name: "calls-half-recorded", check: "calls-recorded" },
   { name: "tree-not-awaited", check: "one-process" },
 ];

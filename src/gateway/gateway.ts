@@ -6,6 +6,7 @@
  * transcript. One `Line` is shared by all requests, each of which is an `Exchange`. What trouble means for chats is
  * decided elsewhere, from what is told here. Metering and budgets belong before an exchange.
  */
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
@@ -50,6 +51,8 @@ export interface Hold extends Trouble {
 export interface TokenOptions {
   /** The generation of the process that the token is for. */
   generation: number;
+  /** What runs the model leaves only after it has resolved; until then it is `waiting`. Default: it leaves at once. */
+  admitted?: Promise<unknown>;
   /** Called for each request when its state changes, for the first time when it has arrived whole. */
   onRequest?: (request: ModelRequest) => void;
   /** Called when a request that runs the model meets a hold: it will wait, and whoever waits for the process should know. */
@@ -117,6 +120,10 @@ export async function startGateway({
     const { events, ended } = follow({ n: count, kind: kindOf(url.pathname), holder, clock, log });
     caller.gone.addEventListener("abort", ended);
     const runsModel = kindOf(url.pathname) === "messages";
+    if (runsModel && holder.admitted !== undefined) {
+      events.onWaiting();
+      await Promise.race([holder.admitted, once(caller.gone, "abort")]);
+    }
     await new Exchange({ question, runsModel, caller, line, upstream, clock, random, times, events }).run();
   };
 

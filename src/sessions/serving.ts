@@ -102,6 +102,7 @@ export class Serving {
   #ping: Ping & { cpuMs: number } = { missed: 0, worked: false, stopped: false, cpuMs: 0 };
   #closing: { reason: string; sick: boolean } | null = null;
   #ready = false;
+  readonly #readiness = Promise.withResolvers<void>();
   #isGone = false;
   /** Until then it takes no messages: it has something to do that must come first. */
   #occupied: boolean;
@@ -128,6 +129,8 @@ export class Serving {
     }
     const { token, revoke } = gateway.issue({
       generation,
+      // A cut turn is run on before the process knows its hooks: a call would be made that nobody was asked about.
+      ...(continuation !== null && { admitted: this.#readiness.promise }),
       onRequest: (request) => this.#noteRequest(request),
       onHeld: (hold) => options.onHeld(hold),
     });
@@ -316,6 +319,7 @@ export class Serving {
   #becomeReady(): void {
     const { continuation, clock, onReady } = this.#options;
     this.#ready = true;
+    this.#readiness.resolve();
     this.#cancelLimit();
     // A cut turn may run again before its process says that it is ready.
     if (continuation !== null && this.#occupied) {

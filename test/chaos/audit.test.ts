@@ -128,6 +128,11 @@ describe("the auditor", () => {
       { requests: [...well.requests, request(4, [second])] },
     ],
     [
+      "calls-recorded",
+      "a tool has run and the ledger does not know of it",
+      { requests: [...well.requests, request(4, [first, second], { ran: ["toolu-1", "toolu-2"] })] },
+    ],
+    [
       "one-answer",
       "two answers are for one message",
       { replies: [...well.replies, reply(first, { id: "again" })] },

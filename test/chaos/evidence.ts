@@ -42,7 +42,7 @@ export function reply(nonce: string, change: Partial<ReplyRow> = {}): ReplyRow {
 
 export function request(n: number, said: readonly string[], change: Partial<RequestSeen> = {}): RequestSeen {
   const open = said.slice(-1);
-  return { n, at: n, sessionId: "anna's", generation: 1, said, open, anywhere: said, ...change };
+  return { n, at: n, sessionId: "anna's", generation: 1, said, open, anywhere: said, ran: [], ...change };
 }
 
 export function accepted(nonce: string, change: Partial<Accepted> = {}): Accepted {
@@ -89,6 +89,7 @@ export function wellDone(change: Partial<Case> = {}): Case {
       { id: "ben's", chatId: "ben", sdkSessionId: "ben's later" },
     ],
     ends: [first, second, other].map((nonce) => ({ messageId: `id of ${nonce}`, status: "answered" })),
+    calls: ["toolu-1"],
     processes: [
       { generation: 1, endedAt: 9 },
       { generation: 2, endedAt: 9 },
@@ -97,7 +98,7 @@ export function wellDone(change: Partial<Case> = {}): Case {
     requests: [
       request(1, [first]),
       request(2, [other], { sessionId: "ben's later", generation: 2 }),
-      request(3, [first, second]),
+      request(3, [first, second], { ran: ["toolu-1"] }),
     ],
     samples: [{ at: 1, processes: [seen({}), seen({ pid: 11, claude: false })] }],
     faults: [],

@@ -19,11 +19,17 @@ it("counts what contacts wrote, as text or as blocks, and not what Claude says o
       ],
     },
     call,
-    { role: "user", content: [{ type: "tool_result", content: "done" }] },
+    {
+      role: "user",
+      content: [
+        { type: "tool_result", tool_use_id: "1", content: "done" },
+        { type: "tool_result", tool_use_id: "2", content: "denied", is_error: true },
+      ],
+    },
     { role: "assistant", content: [{ type: "text", text: `Answering ${a}` }] },
     { role: "user", content: `and ${b}\n` },
   ];
-  assert.deepEqual(noncesIn({ messages }), { said: [a, b], open: [b], anywhere: [a, b] });
+  assert.deepEqual(noncesIn({ messages }), { said: [a, b], open: [b], anywhere: [a, b], ran: ["1"] });
 });
 
 it("counts a message that was folded into a tool's result, or stands beside it", () => {

@@ -267,8 +267,10 @@ describe("a conversation that goes on", { timeout: 300_000 }, () => {
     const uuid = rig.tell("go");
     await rig.onDisk(uuid);
     await rig.kill();
-    first.resolve();
     rig.launch({ mode: "continue", text: "" });
+    // Before that it would not ask its hooks about the call.
+    await rig.until("ready");
+    first.resolve();
     await rig.until("begun");
     const joined = rig.tell("one more thing");
     await rig.hasAll();

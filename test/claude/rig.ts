@@ -63,6 +63,8 @@ export class ClaudeRig {
   }
 
   launch(beginning: Beginning): void {
+    // A continuation is a message that the process tells to itself.
+    if (beginning.mode === "continue") this.#sent += 1;
     this.#told = [];
     this.#onTold = () => {};
     const tell = (happening: Happening) => {

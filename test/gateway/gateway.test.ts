@@ -398,6 +398,46 @@ describe("of each request a process's listener learns", () => {
     assert.ok(firstByteAt !== null && endedAt !== null && gone <= firstByteAt && firstByteAt <= endedAt);
   });
 
+  test("what runs the model as waiting until the process may ask, and only that", async (t) => {
+    const model = await startOffline({ keep: Infinity });
+    t.after(() => model.close());
+    const { gateway: it } = await gateway(t, { baseUrl: model.url });
+    const admission = Promise.withResolvers<void>();
+    const seen: ModelRequest[] = [];
+    const { token } = it.issue({
+      generation: 1,
+      admitted: admission.promise,
+      onRequest: (request) => seen.push(request),
+    });
+    const ask = (path: string, init: RequestInit = {}) =>
+      post(it.url + path, body("x"), { ...init, headers: { "x-api-key": token } });
+    const asked = ask("/v1/messages").then(messageRead);
+    const left = new AbortController();
+    const abandoned = ask("/v1/messages", { signal: left.signal });
+    await (await ask("/v1/messages/count_tokens")).text();
+    await told(seen, 2, ({ state }) => state === "waiting");
+    left.abort();
+    await assert.rejects(abandoned);
+    await ended(seen, 2);
+    assert.deepEqual(
+      model.requests().map(({ kind }) => kind),
+      ["count_tokens"],
+    );
+    admission.resolve();
+    assert.match(await asked, /You said/);
+    const states = Map.groupBy(seen, ({ n, kind }) => `${kind} ${n}`);
+    assert.deepEqual(
+      [...states]
+        .map(([request, changes]) => [request.split(" ")[0], ...changes.map(({ state }) => state)])
+        .sort(),
+      [
+        ["count_tokens", "asking", "answering", "ended"],
+        ["messages", "waiting", "asking", "answering", "ended"],
+        ["messages", "waiting", "ended"],
+      ],
+    );
+  });
+
   test("its own and no others, each with its kind", async (t) => {
     const model = await startOffline();
     t.after(() => model.close());
@@ -421,9 +461,17 @@ describe("of each request a process's listener learns", () => {
 const messageRead = (response: Response) => response.text();
 
 /** The listener is called when the connection has ended, which the client can see a little earlier. */
-async function ended(seen: readonly ModelRequest[], count: number): Promise<void> {
+function ended(seen: readonly ModelRequest[], count: number): Promise<void> {
+  return told(seen, count, ({ endedAt }) => endedAt !== null);
+}
+
+async function told(
+  seen: readonly ModelRequest[],
+  count: number,
+  is: (request: ModelRequest) => boolean,
+): Promise<void> {
   const deadline = Date.now() + 5_000;
-  while (seen.filter(({ endedAt }) => endedAt !== null).length < count) {
+  while (seen.filter(is).length < count) {
     if (Date.now() > deadline) assert.fail("the listener was not called");
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -46,6 +46,19 @@ export function noForeignNonce({ messages, sessions, requests }: Case): Violatio
   });
 }
 
+/** No tool has run that the ledger does not know of: after a crash nobody could say what had been done. */
+export function callsRecorded({ requests, calls }: Case): Violation[] {
+  const told = new Set(calls);
+  return requests.flatMap(({ n, sessionId, ran }) =>
+    ran.flatMap((id) => {
+      if (told.has(id)) return [];
+      told.add(id);
+      const what = `call ${id} has run, says request ${n} of session ${sessionId}, and stands nowhere`;
+      return [general("calls-recorded", what, "tool_calls")];
+    }),
+  );
+}
+
 /**
  * The last request of a chat still holds every message that was answered before, also when its transcript was tampered with
  * since: there is a copy. Not looked for: what was said while no transcript could be written, and what the daemon had no
