@@ -1,6 +1,7 @@
 /**
  * The package as its users get it: packed, installed in an empty project, and used there under plain Node and under
- * TypeScript's strictest settings. What is installed besides comes from wherever npm gets this repository's own.
+ * TypeScript's strictest settings. What it depends on is a copy of this repository's own, from which npm removes whatever the
+ * package does not declare: a package that nobody declared is missed, and nothing is fetched.
  */
 
 import assert from "node:assert/strict";
@@ -9,6 +10,7 @@ import { once } from "node:events";
 import {
   copyFileSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -34,6 +36,8 @@ const home = join(folder, "home");
 
 /** npm needs its settings; what is tested gets the path alone. */
 const npmEnvironment = { ...process.env, npm_config_fund: "false", npm_config_audit: "false" };
+/** Heavy, and nothing that the package could need. */
+const leftOut = ["node", "@biomejs", "playwright-core", ".package-lock.json"];
 const environment = { PATH: process.env.PATH ?? "", HOME: folder };
 
 const npm = (args: string[], cwd: string) => run("npm", args, { cwd, env: npmEnvironment });
@@ -108,9 +112,18 @@ before(async () => {
   const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
   assert.ok(tarball, "nothing was packed");
   const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const tools = ["typescript", "@types/node"].map((name) => `${name}@${devDependencies[name]}`);
-  writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }\n');
-  await npm(["install", "--prefer-offline", join(folder, tarball), ...tools], project);
+  const tools = Object.fromEntries(["typescript", "@types/node"].map((name) => [name, devDependencies[name]]));
+  const manifest = { private: true, type: "module", devDependencies: tools };
+  writeFileSync(join(project, "package.json"), JSON.stringify(manifest));
+  const modules = join(root, "node_modules");
+  const omitted = new Set(leftOut.map((name) => join(modules, name)));
+  cpSync(modules, join(project, "node_modules"), {
+    recursive: true,
+    verbatimSymlinks: true,
+    filter: (path) => !omitted.has(path),
+  });
+  await npm(["install", "--offline", join(folder, tarball)], project);
+  assert.equal(existsSync(join(project, "node_modules/fast-check")), false, "undeclared packages are left");
   copyFileSync(join(root, "examples/two-friends.ts"), join(project, "two-friends.ts"));
   const [, bot] = /```ts\n(.*?)```/s.exec(readFileSync(join(root, "docs/library.md"), "utf8")) ?? [];
   assert.ok(bot, "docs/library.md shows no bot");

@@ -11,7 +11,15 @@ import { delimiter, join } from "node:path";
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
 import { patienceMs, type Scope } from "./eventually.ts";
 
-const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+/** The first has no windows to draw, which saves a quarter of the CPU time. */
+const names = [
+  "chromium-headless-shell",
+  "chromium",
+  "chromium-browser",
+  "google-chrome",
+  "google-chrome-stable",
+  "chrome",
+];
 const executablePath = process.env.CHROMIUM ?? onPath();
 
 /** How the page learns that there is no chat of a name yet: no complaint, but Chromium prints it. */
