@@ -168,7 +168,10 @@ describe("a chat's actions in the dashboard", { skip }, async () => {
     await visitor.say("x".repeat(262_145));
     await visitor.status("xxx", /not sent: /);
     await visitor.message("xxx").getByRole("button", { name: "Edit" }).click();
-    assert.equal((await visitor.composer.inputValue()).length, 262_145);
+    await eventually(
+      "the text is back",
+      async () => (await visitor.composer.inputValue()).length === 262_145,
+    );
     await visitor.say("x");
     await visitor.answer('You said: "x".').waitFor();
     assert.equal((await visitor.said()).length, 2);
