@@ -28,8 +28,16 @@ const schema = z.strictObject({
   path: z.string().min(1).default("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
   processes: z
     .strictObject({
-      /** Most Claude processes at once. Default: what the machine's memory bears. */
+      /** Most Claude processes at once. Default: as many as usually fit into `memory_mb`. */
       max: z.int().min(1).max(10_000).optional(),
+      /** MiB that all processes may take together, their tools included. Default: 3/4 of the machine's, leaving 1 GiB at least. */
+      memory_mb: z.int().min(256).max(100_000_000).optional(),
+      /** MiB above which a process is closed when its turn has ended. */
+      process_memory_mb: z.int().min(200).max(100_000_000).default(1024),
+      /** MiB above which a process is killed, whatever it does. Default: twice `process_memory_mb`. */
+      process_memory_max_mb: z.int().min(200).max(100_000_000).optional(),
+      /** Chats that may wait for a process; messages of others are refused then (429). */
+      max_waiting: z.int().min(0).max(1_000_000).default(1000),
       /** Most starts at once. Default: the number of cores. */
       max_starts: z.int().min(1).max(256).optional(),
       /** A process that was idle for so long is closed; the conversation stays. */
@@ -41,6 +49,13 @@ const schema = z.strictObject({
       /** After so long a stopped turn's process is killed. */
       stop_seconds: seconds(10, 600),
     })
+    .refine(
+      ({ process_memory_mb, process_memory_max_mb = Infinity }) => process_memory_mb <= process_memory_max_mb,
+      {
+        path: ["process_memory_max_mb"],
+        error: "must not be less than process_memory_mb",
+      },
+    )
     .prefault({}),
   api: z
     .strictObject({

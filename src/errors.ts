@@ -18,6 +18,8 @@ export type ErrorCode =
   | "conflict"
   /** Not possible while the session is busy. */
   | "busy"
+  /** Too many chats wait for a process; try again later. */
+  | "overloaded"
   /** Shutting down; try again when the daemon is back. */
   | "draining"
   | "storage_full"

@@ -43,13 +43,14 @@ import {
 } from "./ledger/index.ts";
 import { type Logger, silent } from "./log.ts";
 import { startOffline } from "./offline/index.ts";
-import { type HomeHolder, homeId, lockHome, memory, sweep, totalMemory } from "./os/index.ts";
+import { type HomeHolder, homeId, lockHome, memoryOfTrees, sweep, totalMemory } from "./os/index.ts";
 import {
   clearLeft,
   type ImportOptions,
   type ImportPlaces,
   importRegistry,
   Manager,
+  newcomerBytes,
   Pool,
   registryOf,
   type Session,
@@ -230,9 +231,11 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       running: join(home, "running"),
     };
     const { processes } = config;
+    const memoryBytes = (processes.memory_mb ?? 0) * mebibyte || defaultMemory();
     const pool = new Pool(
       {
-        maxProcesses: processes.max ?? defaultMaxProcesses(),
+        memoryBytes,
+        maxProcesses: processes.max ?? Math.max(1, Math.floor(memoryBytes / newcomerBytes)),
         maxStarts: processes.max_starts ?? availableParallelism(),
       },
       clock,
@@ -248,8 +251,12 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       admitted,
       hostId: id,
       folders,
+      maxWaiting: processes.max_waiting,
+      weigh: memoryOfTrees,
       limits: {
         idleMs: processes.idle_seconds * 1000,
+        processBytes: processes.process_memory_mb * mebibyte,
+        processBytesMax: (processes.process_memory_max_mb ?? 2 * processes.process_memory_mb) * mebibyte,
         drainMs: processes.drain_seconds * 1000,
         stopMs: processes.stop_seconds * 1000,
       },
@@ -342,7 +349,13 @@ class OpenSwitchboard implements Switchboard {
       trouble: troubleView(gateway.trouble),
       channels: [...channels.keys()],
       tiers: [...admitted],
-      processes: { live: pool.slots.taken, max: pool.slots.places },
+      processes: {
+        live: pool.live,
+        max: pool.room.maxProcesses,
+        waiting: pool.waiting,
+        memoryBytes: pool.bytes,
+        memoryBytesMax: pool.room.memoryBytes,
+      },
     };
   }
 
@@ -608,7 +621,7 @@ class OpenSwitchboard implements Switchboard {
     const running = session?.process ?? null;
     if (session === null) return chatView(chat, { state: "dormant", held: null, process: null });
     if (running === null) return chatView(chat, { state: session.state, held: session.held, process: null });
-    const memoryBytes = await memory(running.pid).catch(() => null);
+    const memoryBytes = this.#parts.pool.bytesOf(session) ?? (await memoryOf(running.pid));
     const { pid, generation, since } = running;
     return chatView(chat, {
       state: session.state,
@@ -622,12 +635,18 @@ class OpenSwitchboard implements Switchboard {
   }
 }
 
-/** Bytes that a Claude process takes of its own after some dozens of turns, with a tool running (measured: 105 to 150 MB). */
-const processBytes = 200 * 2 ** 20;
+/** For a process that has not been weighed yet. */
+async function memoryOf(pid: number): Promise<number | null> {
+  const bytes = await memoryOfTrees([pid]).catch(() => null);
+  return bytes?.get(pid) ?? null;
+}
 
-/** As many as fit into two thirds of the machine's memory. */
-function defaultMaxProcesses(): number {
-  return Math.max(1, Math.floor((totalMemory() * 2) / 3 / processBytes));
+const mebibyte = 2 ** 20;
+
+/** What is left of the machine's memory when a quarter of it, and 1 GiB at least, is kept for everything else. */
+function defaultMemory(): number {
+  const total = totalMemory();
+  return Math.max(newcomerBytes, Math.floor(total - Math.max(1024 * mebibyte, total / 4)));
 }
 
 async function makeHome(home: string): Promise<void> {

@@ -131,7 +131,8 @@ export interface HostView {
   /** Names of the tiers whose messages are accepted, from the most to the least trusted. */
   tiers: string[];
   /** Claude processes that hold a slot now, and the most that may. */
-  processes: { live: number; max: number };
+  /** `waiting`: chats in the line for one. Bytes are those of all process trees, as they were weighed last. */
+  processes: { live: number; max: number; waiting: number; memoryBytes: number; memoryBytesMax: number };
 }
 
 /** The model's API in trouble. `transient` passes by itself; the others park the chats. */

@@ -28,6 +28,8 @@ describe("the config", () => {
         health_check_seconds: 10,
         drain_seconds: 30,
         stop_seconds: 10,
+        process_memory_mb: 1024,
+        max_waiting: 1000,
       },
       api: { patience_seconds: 600 },
       limits: { text_bytes: 262_144 },
@@ -54,7 +56,18 @@ describe("the config", () => {
     });
   });
 
+  it("takes two limits of a process's memory in their order, equal ones too", () => {
+    const parsed = parseConfig("[processes]\nprocess_memory_mb = 300\nprocess_memory_max_mb = 300", "f.toml");
+    assert.equal(parsed.processes.process_memory_max_mb, 300);
+  });
+
   const wrong: Array<[what: string, toml: string, field: string, message: string | RegExp]> = [
+    [
+      "a process's upper limit below its lower one",
+      "[processes]\nprocess_memory_mb = 300\nprocess_memory_max_mb = 299",
+      "processes.process_memory_max_mb",
+      "processes.process_memory_max_mb: must not be less than process_memory_mb (found 299)",
+    ],
     [
       "an unknown key",
       "loglevel = 'info'",

@@ -37,6 +37,7 @@ const statuses = {
   busy: 409,
   too_large: 413,
   unsupported_media_type: 415,
+  overloaded: 429,
   // Only a start can meet these two, never a request.
   invalid_config: 500,
   home_in_use: 500,
@@ -50,6 +51,7 @@ const statuses = {
 
 /** Seconds after which the same request may succeed. */
 const retryAfter: Partial<Record<ApiErrorCode, number>> = {
+  overloaded: 10,
   storage_failed: 30,
   storage_full: 30,
   storage_busy: 5,

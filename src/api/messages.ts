@@ -46,6 +46,7 @@ export function messageRoutes(face: Face, maxBodyBytes: number): void {
           "conflict",
           "too_large",
           "unsupported_media_type",
+          "overloaded",
           ...writeFailures,
         ),
       },

@@ -244,7 +244,13 @@ export const hostSchema = z
       .meta({ description: "What ails the model's API" }),
     channels: z.array(z.string()).meta({ description: "Names of the channels that replies can go out by" }),
     tiers: z.array(z.string()).meta({ description: "From the most to the least trusted" }),
-    processes: z.object({ live: z.int(), max: z.int() }),
+    processes: z.object({
+      live: z.int(),
+      max: z.int(),
+      waiting: z.int(),
+      memoryBytes: z.int(),
+      memoryBytesMax: z.int(),
+    }),
   })
   .meta({ id: "Host" });
 

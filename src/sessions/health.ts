@@ -38,6 +38,8 @@ export interface ProcessSnapshot {
   asking: boolean;
   tools: ReadonlyArray<{ since: number; timeoutMs: number | null }>;
   ping: Ping;
+  /** What it takes with its tools, as it was weighed last; null when it was not. */
+  bytes: number | null;
 }
 
 export interface Ping {
@@ -56,8 +58,22 @@ export type Diagnosis =
   | { verdict: "overdue"; for: "slot" | "limit"; reason: string }
   /** To be replaced by a new process on the same session. `kill`: it cannot react to anything gentler. */
   | { verdict: "sick"; reason: string; remedy: "terminate" | "kill" }
+  /** It takes so much memory that others suffer: to be replaced at once. */
+  | { verdict: "bloated"; reason: string }
+  /** It takes more memory than one should: to be closed when its turn has ended. */
+  | { verdict: "heavy"; reason: string }
   /** To be closed; the conversation stays. */
   | { verdict: "unused"; reason: string };
+
+/** What the operator may set. */
+export interface Bounds {
+  /** ms. */
+  idleMs: number;
+  /** Bytes of a process with its tools above which it is closed at its turn's end. */
+  processBytes: number;
+  /** Bytes of a process with its tools above which it is killed. */
+  processBytesMax: number;
+}
 
 /** In ms. */
 export const limits = {
@@ -82,19 +98,31 @@ export const limits = {
   continuation: 10_000,
 };
 
-export function diagnose(snapshot: Snapshot, now: number, { idleMs }: { idleMs: number }): Diagnosis {
+export function diagnose(snapshot: Snapshot, now: number, bounds: Bounds): Diagnosis {
   if (snapshot.state === "none") return diagnoseWait(snapshot, now);
   const { state, since, idleSince, ping } = snapshot;
+  const bytes = snapshot.bytes ?? 0;
   if (ping.stopped) return { verdict: "sick", reason: "it is stopped (state T)", remedy: "kill" };
+  if (bytes > bounds.processBytesMax)
+    return { verdict: "bloated", reason: tooMuch(bytes, bounds.processBytesMax) };
   if (state === "starting") {
     if (now - since < limits.start) return { verdict: "waiting", for: "start" };
     return { verdict: "sick", reason: "it did not start up", remedy: "kill" };
   }
   if (now - since >= limits.grace && ping.missed >= 2 && !ping.worked)
     return { verdict: "sick", reason: "it does not answer", remedy: "kill" };
-  if (state === "busy") return diagnoseTurn(snapshot, now);
-  if (idleSince !== null && now - idleSince >= idleMs) return { verdict: "unused", reason: "idle for long" };
+  const turn = state === "busy" ? diagnoseTurn(snapshot, now) : null;
+  if (turn?.verdict === "sick") return turn;
+  if (bytes > bounds.processBytes) return { verdict: "heavy", reason: tooMuch(bytes, bounds.processBytes) };
+  if (turn !== null) return turn;
+  if (idleSince !== null && now - idleSince >= bounds.idleMs)
+    return { verdict: "unused", reason: "idle for long" };
   return { verdict: "healthy" };
+}
+
+function tooMuch(bytes: number, allowed: number): string {
+  const mebibytes = (n: number) => Math.round(n / 2 ** 20);
+  return `it took ${mebibytes(bytes)} MiB of memory with its tools, and ${mebibytes(allowed)} are allowed`;
 }
 
 function diagnoseWait({ waiting, progressAt, until }: WaitSnapshot, now: number): Diagnosis {

@@ -4,6 +4,7 @@
  */
 
 import { sleep } from "../clock.ts";
+import { SwitchboardError } from "../errors.ts";
 import type { Acceptance, Claim, Contact, Inbound, Message, Try } from "../ledger/index.ts";
 import type { Waiting } from "../views.ts";
 import { restartDelayMs } from "./health.ts";
@@ -17,6 +18,10 @@ const drainMarginMs = 10_000;
 
 export type ManagerOptions = Omit<Surroundings, "onDormant" | "onCrash"> & {
   healthCheckMs: number;
+  /** Chats that may wait for a process; others are refused then. */
+  maxWaiting: number;
+  /** Bytes that each of these processes takes, with all that belongs to it. */
+  weigh(pids: readonly number[]): Promise<ReadonlyMap<number, number>>;
   /** Tiers whose messages are accepted. */
   admitted: readonly string[];
 };
@@ -37,6 +42,7 @@ export class Manager {
   readonly #stopChecks: () => void;
   readonly #outOfPatience = new AbortController();
   #draining = false;
+  #isWeighing = false;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
@@ -46,7 +52,7 @@ export class Manager {
       onDormant: (session) => this.#forget(session),
       onCrash: (session, error) => this.#replace(session, error),
     };
-    this.#stopChecks = options.clock.every(options.healthCheckMs, () => this.#check());
+    this.#stopChecks = options.clock.every(options.healthCheckMs, () => void this.#check());
   }
 
   /** Goes on with what is open in the ledger: for the start, before anything is accepted. */
@@ -65,6 +71,7 @@ export class Manager {
   async accept(inbound: Inbound): Promise<Acceptance> {
     const { ledger, admitted } = this.#options;
     const session = this.#sessions.get(inbound.chatId);
+    if (session?.hasPlace !== true && inbound.command === null) this.#refuseWhenCrowded();
     const claim = session?.claim(inbound) ?? null;
     try {
       const acceptance = await ledger.accept(inbound, admitted, claim ?? undefined);
@@ -123,8 +130,38 @@ export class Manager {
     cancel();
   }
 
-  #check(): void {
+  async #check(): Promise<void> {
+    await this.#weigh();
     for (const session of this.#sessions.values()) void session.check();
+  }
+
+  /** What the processes take is what the pool goes by, and their health. */
+  async #weigh(): Promise<void> {
+    if (this.#isWeighing) return;
+    this.#isWeighing = true;
+    const { weigh, pool, log } = this.#options;
+    try {
+      const sessions = [...this.#sessions.values()].flatMap((session) =>
+        session.process === null ? [] : [{ session, pid: session.process.pid }],
+      );
+      const bytes = await weigh(sessions.map(({ pid }) => pid));
+      // Who has another process by now was not weighed.
+      const weighed = sessions.filter(({ session, pid }) => session.process?.pid === pid);
+      pool.weighed(new Map(weighed.map(({ session, pid }) => [session, bytes.get(pid) ?? 0])));
+    } catch (error) {
+      log.warn({ error: String(error) }, "the processes could not be weighed");
+    } finally {
+      this.#isWeighing = false;
+    }
+  }
+
+  /** A line that grows without end serves nobody: who finds it so long is to come again. */
+  #refuseWhenCrowded(): void {
+    const { pool, maxWaiting } = this.#options;
+    if (pool.waiting < maxWaiting) return;
+    throw new SwitchboardError("overloaded", `${pool.waiting} chats wait for a process already`, {
+      hint: "Send it again later; processes.max_waiting in switchboard.toml is the limit.",
+    });
   }
 
   #session(chatId: string): Session {

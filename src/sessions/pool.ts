@@ -1,9 +1,10 @@
 /**
  * Claude processes are a bounded resource that all chats share; conversations are not.
  *
- * - A chat holds one slot from before its process is spawned until its tree is gone.
- * - Who finds no free slot waits in order of arrival; for each who waits, the least recently used idle process
- *   is asked to close. A busy one never is.
+ * - There is room for so many processes, and for so many bytes of all their trees together.
+ * - A chat holds its place from before its process is spawned until its tree is gone.
+ * - Who finds no room waits in order of arrival; for those who wait, and when what is there has grown beyond the memory,
+ *   idle processes are asked to close, the least recently used first. A busy one never is.
  * - Starts are costly (about a second of CPU each), so only a few run at once.
  */
 
@@ -17,90 +18,186 @@ export interface Tenant {
   yieldSlot(): void;
 }
 
-export class Pool {
-  readonly slots: Gate;
-  readonly starts: Gate;
-  readonly #holders = new Set<Tenant>();
-  readonly #clock: Clock;
-  readonly #waiting: Array<{ tenant: Tenant; since: number }> = [];
-  /** Idle holders that were asked to close. */
-  readonly #yielding = new Set<Tenant>();
-  /** Busy holders that take on nothing more, for somebody who has waited for longer. */
-  readonly #givingWay = new Set<Tenant>();
+export interface Room {
+  /** Most processes at once. */
+  maxProcesses: number;
+  /** Most bytes that their trees take together. */
+  memoryBytes: number;
+}
 
-  constructor(limits: { maxProcesses: number; maxStarts: number }, clock: Clock) {
+/** What is known of a place that is taken, for the decision who makes room. */
+export interface Taken {
+  idleSince: number | null;
+  bytes: number;
+  /** It was asked to close. */
+  yielding: boolean;
+}
+
+/** Bytes that a process is taken to need until it was weighed: measured 105 to 150 MB, some dozens of turns old. */
+export const newcomerBytes = 150 * 2 ** 20;
+
+interface Place {
+  /** Null until it was weighed. */
+  bytes: number | null;
+  yielding: boolean;
+  /** Busy, and takes on nothing more, for somebody who has waited for longer. */
+  givingWay: boolean;
+}
+
+export class Pool {
+  readonly room: Room;
+  readonly starts: Gate;
+  readonly #clock: Clock;
+  readonly #places = new Map<Tenant, Place>();
+  readonly #line: Array<{ tenant: Tenant; since: number; admit: () => void }> = [];
+
+  constructor({ maxStarts, ...room }: Room & { maxStarts: number }, clock: Clock) {
+    this.room = room;
+    this.starts = new Gate(maxStarts);
     this.#clock = clock;
-    this.slots = new Gate(limits.maxProcesses);
-    this.starts = new Gate(limits.maxStarts);
   }
 
+  // What others see
+
+  /** Places that are taken. */
+  get live(): number {
+    return this.#places.size;
+  }
+
+  get waiting(): number {
+    return this.#line.length;
+  }
+
+  get isContended(): boolean {
+    return this.#line.length > 0;
+  }
+
+  /** Bytes of all that is there, as it was weighed last. */
+  get bytes(): number {
+    return sum([...this.#places.values()].map(({ bytes }) => bytes ?? newcomerBytes));
+  }
+
+  /** As its process was weighed last; null when it was not. */
+  bytesOf(tenant: Tenant): number | null {
+    return this.#places.get(tenant)?.bytes ?? null;
+  }
+
+  /** Place in the line, from 1; null when not in it. */
+  position(tenant: Tenant): number | null {
+    const at = this.#line.findIndex((waiting) => waiting.tenant === tenant);
+    return at === -1 ? null : at + 1;
+  }
+
+  // Coming and going
+
   /** Resolves to false when `signal` aborts first. */
-  async acquire(tenant: Tenant, signal: AbortSignal): Promise<boolean> {
-    const waiting = { tenant, since: this.#clock.monotonic() };
-    if (this.slots.isFull) this.#waiting.push(waiting);
-    const granted = this.slots.enter(signal);
-    this.makeRoom();
-    const entered = await granted;
-    const at = this.#waiting.indexOf(waiting);
-    if (at !== -1) this.#waiting.splice(at, 1);
-    if (entered) this.#holders.add(tenant);
-    return entered;
+  acquire(tenant: Tenant, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const waiting = {
+        tenant,
+        since: this.#clock.monotonic(),
+        admit: () => {
+          signal.removeEventListener("abort", leaveLine);
+          resolve(true);
+        },
+      };
+      const leaveLine = () => {
+        this.#line.splice(this.#line.indexOf(waiting), 1);
+        resolve(false);
+      };
+      this.#line.push(waiting);
+      signal.addEventListener("abort", leaveLine, { once: true });
+      this.#admit();
+      this.makeRoom();
+    });
   }
 
   release(tenant: Tenant): void {
-    if (!this.#holders.delete(tenant)) return;
-    this.#yielding.delete(tenant);
-    this.#givingWay.delete(tenant);
-    this.slots.leave();
+    if (this.#places.delete(tenant)) this.#admit();
   }
 
-  /** To be called whenever a holder becomes idle. */
+  /** What the trees of some tenants were found to take. */
+  weighed(bytes: ReadonlyMap<Tenant, number>): void {
+    for (const [tenant, weight] of bytes) {
+      const place = this.#places.get(tenant);
+      if (place !== undefined) place.bytes = weight;
+    }
+    this.#admit();
+    this.makeRoom();
+  }
+
+  /** To be called whenever a tenant becomes idle. */
   makeRoom(): void {
-    if (this.slots.waiting === 0) return;
-    for (const tenant of victims([...this.#holders], this.slots.waiting, this.#yielding)) {
-      this.#yielding.add(tenant);
+    const taken = [...this.#places].map(([tenant, place]) => ({
+      tenant,
+      place,
+      idleSince: tenant.idleSince,
+      bytes: place.bytes ?? newcomerBytes,
+      yielding: place.yielding,
+    }));
+    for (const { tenant, place } of evictions(taken, this.#line.length, this.room)) {
+      place.yielding = true;
       tenant.yieldSlot();
     }
   }
 
-  /** Whether a holder should make room before it takes on what came at `since`, because somebody has waited for longer. */
+  /** Whether a tenant should make room before it takes on what came at `since`, because somebody has waited for longer. */
   givesWay(tenant: Tenant, since: number): boolean {
-    const first = this.#waiting[0];
-    if (first === undefined || first.since > since) {
-      this.#givingWay.delete(tenant);
-      return false;
-    }
+    const place = this.#places.get(tenant);
+    if (place === undefined) return false;
+    place.givingWay = false;
+    const first = this.#line[0];
+    if (first === undefined || first.since > since) return false;
     // One for each who waits is enough.
-    this.#givingWay.delete(tenant);
-    const isWanted = this.#givingWay.size + this.#yielding.size < this.slots.waiting;
-    if (isWanted) this.#givingWay.add(tenant);
-    return isWanted;
+    const leaving = [...this.#places.values()].filter(({ yielding, givingWay }) => yielding || givingWay);
+    place.givingWay = leaving.length < this.#line.length;
+    return place.givingWay;
   }
 
-  get isContended(): boolean {
-    return this.slots.waiting > 0;
+  #admit(): void {
+    for (let next = this.#line[0]; next !== undefined && this.#hasRoom; next = this.#line[0]) {
+      this.#line.shift();
+      this.#places.set(next.tenant, { bytes: null, yielding: false, givingWay: false });
+      next.admit();
+    }
   }
 
-  /** Place in the line for a slot, from 1; null when not in it. */
-  position(tenant: Tenant): number | null {
-    const at = this.#waiting.findIndex((waiting) => waiting.tenant === tenant);
-    return at === -1 ? null : at + 1;
+  /** One is always let in: what is too big for the memory by itself would wait for ever. */
+  get #hasRoom(): boolean {
+    const { maxProcesses, memoryBytes } = this.room;
+    if (this.#places.size === 0) return true;
+    return this.#places.size < maxProcesses && this.bytes + newcomerBytes <= memoryBytes;
   }
 }
 
-/** The idle holders that should close now: the least recently used ones, one for each who waits and none more. */
-export function victims<T extends Pick<Tenant, "idleSince">>(
-  holders: readonly T[],
-  waiting: number,
-  yielding: ReadonlySet<T>,
-): T[] {
-  return holders
-    .flatMap((holder) =>
-      holder.idleSince === null || yielding.has(holder) ? [] : [{ holder, since: holder.idleSince }],
-    )
+/**
+ * The idle ones that should close now, the least recently used first: as many as it takes to have room for those who wait
+ * and to stay within the memory, and none more.
+ */
+export function evictions<T extends Taken>(taken: readonly T[], waiting: number, room: Room): T[] {
+  const staying = taken.filter(({ yielding }) => !yielding);
+  let places = room.maxProcesses - staying.length - waiting;
+  let bytes = room.memoryBytes - sum(staying.map((each) => each.bytes)) - waiting * newcomerBytes;
+  const chosen: T[] = [];
+  for (const each of leastRecentlyUsed(staying)) {
+    if (places >= 0 && bytes >= 0) break;
+    places += 1;
+    bytes += each.bytes;
+    chosen.push(each);
+  }
+  return chosen;
+}
+
+function leastRecentlyUsed<T extends Taken>(taken: readonly T[]): T[] {
+  return taken
+    .flatMap((each) => (each.idleSince === null ? [] : [{ each, since: each.idleSince }]))
     .sort((a, b) => a.since - b.since)
-    .slice(0, Math.max(0, waiting - yielding.size))
-    .map(({ holder }) => holder);
+    .map(({ each }) => each);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }
 
 /** Lets so many in at once, the others in order of arrival. */
@@ -114,16 +211,8 @@ export class Gate {
     this.#free = places;
   }
 
-  get taken(): number {
-    return this.places - this.#free;
-  }
-
   get waiting(): number {
     return this.#line.length;
-  }
-
-  get isFull(): boolean {
-    return this.#free === 0;
   }
 
   /** Resolves to true when inside, to false when `signal` aborts first. */

@@ -101,6 +101,7 @@ export class Serving {
   #progressAt: number;
   #ping: Ping & { cpuMs: number } = { missed: 0, worked: false, stopped: false, cpuMs: 0 };
   #closing: { reason: string; sick: boolean } | null = null;
+  #isRetiring = false;
   #ready = false;
   readonly #readiness = Promise.withResolvers<void>();
   #isGone = false;
@@ -171,9 +172,13 @@ export class Serving {
     return this.#hands.size > 0;
   }
 
+  get isRetiring(): boolean {
+    return this.#isRetiring;
+  }
+
   /** Whether messages may be handed over. */
   get takesMessages(): boolean {
-    return this.state !== "closing" && !this.#occupied;
+    return this.state !== "closing" && !this.#occupied && !this.#isRetiring;
   }
 
   /** Resolves when everything that is in its hands now has its end, or has gone back to the queue. */
@@ -189,7 +194,7 @@ export class Serving {
   }
 
   /** What is known of its health; `idleSince` and the rest of the judgement are the session's. */
-  snapshot(idleSince: number | null): ProcessSnapshot {
+  snapshot(idleSince: number | null, bytes: number | null): ProcessSnapshot {
     const { state } = this;
     const { for: waiting } = this.waiting;
     const hasWork = this.#turn !== null || this.#occupied || this.hasHands;
@@ -203,6 +208,7 @@ export class Serving {
       asking: this.#asking.size > 0,
       tools: this.#turn?.tools ?? [],
       ping: this.#ping,
+      bytes,
     };
   }
 
@@ -258,6 +264,12 @@ export class Serving {
   /** Ends it, if that is not under way yet. */
   close(reason: string, force: Force = this.hasHands ? "terminate" : "order"): void {
     this.#end({ reason, sick: false }, force);
+  }
+
+  /** It takes on nothing more, and ends when what is in its hands has its end. */
+  retire(reason: string): void {
+    this.#isRetiring = true;
+    void this.handsFree.then(() => this.close(reason));
   }
 
   /** Ends it because something is wrong with it. */

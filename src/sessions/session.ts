@@ -47,7 +47,7 @@ import {
 } from "./entry.ts";
 import type { Folders } from "./ground.ts";
 import { couldJoin, couldShare, handover } from "./handover.ts";
-import { diagnose, limits, quarantine } from "./health.ts";
+import { type Bounds, diagnose, limits, quarantine } from "./health.ts";
 import { Holds } from "./holds.ts";
 import { type Launch, Launcher, type Plan } from "./launcher.ts";
 import { failureNotices, holdNotices, stopNotice, stoppedNotices } from "./notices.ts";
@@ -69,7 +69,7 @@ export interface Surroundings {
   tiers: Tiers;
   hostId: string;
   folders: Folders;
-  limits: { idleMs: number; drainMs: number; stopMs: number };
+  limits: Bounds & { drainMs: number; stopMs: number };
   /** Aborts when the patience at shutdown has ended. */
   hurry: AbortSignal;
   /** A piece of text on its way. */
@@ -167,6 +167,11 @@ export class Session implements Tenant {
 
   get idleSince(): number | null {
     return this.#claims > 0 || this.#holds.held || this.state !== "idle" ? null : this.#idleSince;
+  }
+
+  /** Whether it has a process, or stands in the line for one: what comes for it makes no line longer. */
+  get hasPlace(): boolean {
+    return this.#serving !== null || this.#entries.length > 0 || this.#launcher.isUnderWay;
   }
 
   /** What an open message waits for; null when the session does not have it. */
@@ -604,7 +609,8 @@ export class Session implements Tenant {
     if (entry === undefined || inHand(entry) || !serving.hasHands) return {};
     const mode = this.#modeOf(serving);
     const fits = this.#policyOf(entry.message.sender) === serving.policy;
-    return { plan: plans[mode === "steer" && !couldShare(this.#entries, entry, fits) ? "queue" : mode] };
+    const joins = mode === "steer" && !serving.isRetiring && couldShare(this.#entries, entry, fits);
+    return { plan: plans[mode === "steer" && !joins ? "queue" : mode] };
   }
 
   /** In this mode a message stops the turn that runs, and is the next one. */
@@ -753,8 +759,9 @@ export class Session implements Tenant {
 
   #judge(serving: Serving): void {
     if (serving.state === "closing") return;
-    const { clock, limits: ours } = this.#around;
-    const diagnosis = diagnose(serving.snapshot(this.idleSince), clock.monotonic(), ours);
+    const { clock, pool, limits: ours } = this.#around;
+    const snapshot = serving.snapshot(this.idleSince, pool.bytesOf(this));
+    const diagnosis = diagnose(snapshot, clock.monotonic(), ours);
     switch (diagnosis.verdict) {
       case "healthy":
       case "waiting":
@@ -762,6 +769,24 @@ export class Session implements Tenant {
         return;
       case "unused":
         serving.close(diagnosis.reason);
+        return;
+      case "heavy":
+        if (serving.isRetiring) return;
+        this.#book.note({
+          type: "notice",
+          code: "memory_high",
+          text: `The process takes on nothing more and is closed when its turn has ended: ${diagnosis.reason}.`,
+        });
+        serving.retire(diagnosis.reason);
+        return;
+      case "bloated":
+        this.#log.warn({ generation: serving.generation, ...diagnosis }, "killing the process");
+        this.#book.note({
+          type: "notice",
+          code: "memory_exceeded",
+          text: `The process was killed: ${diagnosis.reason}.`,
+        });
+        serving.fail(diagnosis.reason, "kill");
         return;
       case "sick":
         this.#log.warn({ generation: serving.generation, ...diagnosis }, "replacing the process");

@@ -353,7 +353,8 @@ describe("the API's document", () => {
             const answer = await drive(own, status, expected);
             assert.equal(answer.status, Number(status));
             assert.equal(await asDocumented(path, method, answer), expected);
-            if (status === "503") assert.match(answer.headers.get("retry-after") ?? "", /^\d+$/);
+            if (status === "503" || status === "429")
+              assert.match(answer.headers.get("retry-after") ?? "", /^\d+$/);
           });
         }
       }
@@ -366,6 +367,10 @@ async function drive(
   status: string,
   code: string | null,
 ): Promise<Response> {
+  if (code === "overloaded") {
+    const crowded = new SwitchboardError(code, "many wait");
+    return await answerOf(api(failing(crowded)), (await drivers[202]?.()) ?? assert.fail());
+  }
   const special = drivers[code ?? status];
   if (special !== undefined) return await answerOf(own, await special());
   const general = code === null ? undefined : everywhere[code];

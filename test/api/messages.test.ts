@@ -119,6 +119,7 @@ describe("messages over HTTP", () => {
       refused_contact: [403, null],
       too_large: [413, null],
       conflict: [409, null],
+      overloaded: [429, "10"],
       draining: [503, "5"],
       storage_full: [503, "30"],
       storage_busy: [503, "5"],
@@ -195,6 +196,7 @@ describe("messages over HTTP", () => {
       "409",
       "413",
       "415",
+      "429",
       "500",
       "503",
     ]);

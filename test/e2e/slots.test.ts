@@ -100,6 +100,25 @@ test("whoever waits for a slot can be stopped, and leaves the line", async (t) =
   assert.equal(rig.starts("second"), 0);
 });
 
+test("when too many wait a new chat is sent away, with nothing kept of it; who has a place is not", async (t) => {
+  const rig = await startRig(t, { config: "processes.max = 1\nprocesses.max_waiting = 1" });
+  const release = gate(rig, "Work");
+  const first = await rig.tell("first", "Work");
+  await rig.requestWith("Work");
+  const second = await rig.tell("second", "Hello");
+  await eventually(
+    "it waits",
+    async () => (await rig.switchboard.message(second.id)).waiting?.for === "slot",
+  );
+  const message = { text: "Hello", contact: { tier: "bots" } };
+  await assert.rejects(rig.switchboard.receive("third", message), { code: "overloaded" });
+  await assert.rejects(rig.switchboard.chat("third"), { code: "not_found" });
+  const more = [await rig.tell("first", "And this"), await rig.tell("second", "And this")];
+  release();
+  for (const each of [first, second, ...more]) answerOf(await rig.ended(each));
+  answerOf(await rig.say("third", "Hello"));
+});
+
 test("six chats share two slots, and all are answered from their own memory", async (t) => {
   const rig = await startRig(t, { config: "processes.max = 2" });
   const counts = meanwhile(t, () => rig.claudes().length);

@@ -112,7 +112,9 @@ before(async () => {
   const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
   assert.ok(tarball, "nothing was packed");
   const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const tools = Object.fromEntries(["typescript", "@types/node"].map((name) => [name, devDependencies[name]]));
+  const tools = Object.fromEntries(
+    ["typescript", "@types/node"].map((name) => [name, devDependencies[name]]),
+  );
   const manifest = { private: true, type: "module", devDependencies: tools };
   writeFileSync(join(project, "package.json"), JSON.stringify(manifest));
   const modules = join(root, "node_modules");

@@ -24,8 +24,11 @@ const busy: ProcessSnapshot = {
   asking: false,
   tools: [],
   ping: well,
+  bytes: null,
 };
-const judge = (more: Partial<ProcessSnapshot>): Diagnosis => diagnose({ ...busy, ...more }, now, { idleMs });
+const mebibytes = (n: number) => n * 2 ** 20;
+const bounds = { idleMs, processBytes: mebibytes(1000), processBytesMax: mebibytes(2000) };
+const judge = (more: Partial<ProcessSnapshot>): Diagnosis => diagnose({ ...busy, ...more }, now, bounds);
 
 const minutes = (n: number) => n * 60_000;
 const tool = (ranMs: number, timeoutMs: number | null = null) => ({ since: now - ranMs, timeoutMs });
@@ -161,6 +164,33 @@ describe("an idle process", () => {
   });
 });
 
+describe("a process that takes much memory", () => {
+  const verdict = (bytes: number, more: Partial<ProcessSnapshot> = {}) => judge({ bytes, ...more }).verdict;
+  const states = [{}, { waiting: "tool", tools: [tool(1)] }, { state: "idle", idleSince: now }] as const;
+
+  it("is closed after its turn above the one limit and killed above the other, and not before", () => {
+    for (const state of states) {
+      assert.ok(["healthy", "waiting"].includes(verdict(mebibytes(1000), state)));
+      assert.equal(verdict(mebibytes(1000) + 1, state), "heavy");
+      assert.equal(verdict(mebibytes(2000), state), "heavy");
+      assert.equal(verdict(mebibytes(2000) + 1, state), "bloated");
+    }
+    assert.equal(verdict(mebibytes(2000) + 1, { state: "starting" }), "bloated");
+  });
+
+  it("is told with what it took and what it may", () => {
+    assert.deepEqual(judge({ bytes: mebibytes(2500) }), {
+      verdict: "bloated",
+      reason: "it took 2500 MiB of memory with its tools, and 2000 are allowed",
+    });
+  });
+
+  it("is sick first of all when it is that, too", () => {
+    assert.equal(verdict(mebibytes(1500), { waiting: "model", progressAt: 0 }), "sick");
+    assert.equal(verdict(mebibytes(2500), { ping: { ...well, stopped: true } }), "sick");
+  });
+});
+
 describe("the diagnosis", () => {
   const at = fc.nat(now);
   const snapshots: fc.Arbitrary<ProcessSnapshot> = fc.record({
@@ -172,9 +202,10 @@ describe("the diagnosis", () => {
     asking: fc.boolean(),
     tools: fc.array(fc.record({ since: at, timeoutMs: fc.option(fc.nat(minutes(60))) }), { maxLength: 3 }),
     ping: fc.record({ missed: fc.nat(3), worked: fc.boolean(), stopped: fc.boolean() }),
+    bytes: fc.option(fc.nat(mebibytes(1500))),
   });
   const diagnosisOf = (snapshot: ProcessSnapshot, more: Partial<ProcessSnapshot> = {}) =>
-    diagnose({ ...snapshot, ...more }, now, { idleMs });
+    diagnose({ ...snapshot, ...more }, now, bounds);
 
   it("blames nobody for a turn in which something has just happened", () => {
     fc.assert(
@@ -200,7 +231,7 @@ describe("the diagnosis", () => {
     fc.assert(
       fc.property(snapshots, fc.nat(minutes(600)), (snapshot, later) => {
         if (diagnosisOf(snapshot).verdict !== "sick") return;
-        assert.equal(diagnose(snapshot, now + later, { idleMs }).verdict, "sick");
+        assert.equal(diagnose(snapshot, now + later, bounds).verdict, "sick");
       }),
     );
   });
@@ -231,9 +262,9 @@ describe("the diagnosis", () => {
 
 describe("a session that waits without a process", () => {
   const slot = (ms: number) =>
-    diagnose({ state: "none", waiting: "slot", progressAt: now - ms, until: null }, now, { idleMs });
+    diagnose({ state: "none", waiting: "slot", progressAt: now - ms, until: null }, now, bounds);
   const limit = (ms: number) =>
-    diagnose({ state: "none", waiting: "limit", progressAt: 0, until: now - ms }, now, { idleMs });
+    diagnose({ state: "none", waiting: "limit", progressAt: 0, until: now - ms }, now, bounds);
 
   it("waits for a slot, and is overdue when its place in the line has not changed for 15 minutes", () => {
     assert.deepEqual(slot(minutes(15) - 1), { verdict: "waiting", for: "slot" });

@@ -3,7 +3,7 @@ import { getEventListeners } from "node:events";
 import { describe, it } from "node:test";
 import { setImmediate as settle } from "node:timers/promises";
 import fc from "fast-check";
-import { Gate, Pool, type Tenant, victims } from "../../src/sessions/pool.ts";
+import { evictions, Gate, newcomerBytes, Pool, type Tenant } from "../../src/sessions/pool.ts";
 import { ManualClock } from "./manual-clock.ts";
 
 describe("a gate", () => {
@@ -75,29 +75,57 @@ describe("a gate", () => {
 });
 
 describe("those who should close for others", () => {
-  const holder = fc.record({ idleSince: fc.option(fc.nat(50)), yielding: fc.boolean() });
+  const taken = fc.record({
+    idleSince: fc.option(fc.nat(50)),
+    bytes: fc.integer({ min: 1, max: 2 * newcomerBytes }),
+    yielding: fc.boolean(),
+  });
+  const cases = fc.tuple(
+    fc.array(taken, { maxLength: 12 }),
+    fc.nat(6),
+    fc.record({
+      maxProcesses: fc.integer({ min: 1, max: 12 }),
+      memoryBytes: fc.integer({ min: 1, max: 600 }),
+    }),
+  );
+  const total = (each: ReadonlyArray<{ bytes: number }>) => each.reduce((sum, { bytes }) => sum + bytes, 0);
 
-  it("are the least recently used idle ones: never a busy one, never more than are waiting", () => {
+  it("are the least recently used idle ones: never a busy one, as many as are needed and none more", () => {
     fc.assert(
-      fc.property(fc.array(holder), fc.nat(10), (holders, waiting) => {
-        const yielding = new Set(holders.filter((each) => each.yielding));
-        const idle = holders.filter((each) => !yielding.has(each) && each.idleSince !== null);
-        const chosen = victims(holders, waiting, yielding);
-
+      fc.property(cases, ([all, waiting, room]) => {
+        const chosen = evictions(all, waiting, room);
+        const idle = all.filter(({ idleSince, yielding }) => !yielding && idleSince !== null);
         assert.equal(new Set(chosen).size, chosen.length);
         for (const each of chosen) assert.ok(idle.includes(each));
-        assert.equal(chosen.length, Math.min(idle.length, Math.max(0, waiting - yielding.size)));
         const latest = Math.max(...chosen.map(({ idleSince }) => idleSince ?? Number.NaN));
         for (const each of idle) {
           if (!chosen.includes(each)) assert.ok((each.idleSince ?? 0) >= latest || chosen.length === 0);
         }
+        const fitWithout = (gone: typeof chosen) => {
+          const staying = all.filter((each) => !each.yielding && !gone.includes(each));
+          return (
+            staying.length + waiting <= room.maxProcesses &&
+            total(staying) + waiting * newcomerBytes <= room.memoryBytes
+          );
+        };
+        if (chosen.length < idle.length) assert.ok(fitWithout(chosen), "there is room then");
+        if (chosen.length > 0) assert.ok(!fitWithout(chosen.slice(0, -1)), "one less is not enough");
       }),
-      { numRuns: 500 },
+      { numRuns: 1000 },
     );
+  });
+
+  it("are asked also when nobody waits, because what is there has grown", () => {
+    const one = { idleSince: 1, bytes: 60, yielding: false };
+    const two = { idleSince: 2, bytes: 60, yielding: false };
+    assert.deepEqual(evictions([two, one], 0, { maxProcesses: 9, memoryBytes: 100 }), [one]);
+    assert.deepEqual(evictions([two, one], 0, { maxProcesses: 9, memoryBytes: 120 }), []);
   });
 });
 
 describe("the pool", () => {
+  const room = { maxStarts: 1, memoryBytes: Number.MAX_SAFE_INTEGER };
+
   /** A chat whose process does what the test says. */
   class Chat implements Tenant {
     idleSince: number | null = null;
@@ -126,7 +154,7 @@ describe("the pool", () => {
   it("keeps the limit, the order of arrival, and asks just enough idle ones to close", async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 3 }), steps, async (maxProcesses, todo) => {
-        const pool = new Pool({ maxProcesses, maxStarts: 1 }, new ManualClock());
+        const pool = new Pool({ ...room, maxProcesses }, new ManualClock());
         let failure: unknown;
         let holders: Chat[] = [];
         let line: Chat[] = [];
@@ -197,7 +225,7 @@ describe("the pool", () => {
 
   it("has a busy one give way to who has waited for longer than its next message, one for each", async () => {
     const clock = new ManualClock();
-    const pool = new Pool({ maxProcesses: 2, maxStarts: 1 }, clock);
+    const pool = new Pool({ ...room, maxProcesses: 2 }, clock);
     const [a, b, late, later] = ["a", "b", "late", "later"].map((name) => new Chat(name, () => {}));
     assert.ok(a && b && late && later);
     for (const busy of [a, b]) {
@@ -226,7 +254,7 @@ describe("the pool", () => {
   });
 
   it("does not let a slot be released twice, or by who has none", async () => {
-    const pool = new Pool({ maxProcesses: 1, maxStarts: 1 }, new ManualClock());
+    const pool = new Pool({ ...room, maxProcesses: 1 }, new ManualClock());
     const [first, second, third] = ["1", "2", "3"].map((name) => new Chat(name, () => {}));
     assert.ok(first && second && third);
     pool.release(first);
@@ -241,11 +269,75 @@ describe("the pool", () => {
   });
 
   it("bounds starts on their own", async () => {
-    const pool = new Pool({ maxProcesses: 5, maxStarts: 1 }, new ManualClock());
+    const pool = new Pool({ ...room, maxProcesses: 5 }, new ManualClock());
     const { signal } = new AbortController();
     await pool.starts.enter(signal);
     void pool.starts.enter(signal);
     assert.equal(pool.starts.waiting, 1);
-    assert.equal(pool.slots.waiting, 0);
+    assert.equal(pool.waiting, 0);
+  });
+
+  it("lets nobody in beyond the memory, by what the others take", async () => {
+    const memoryBytes = 4 * newcomerBytes;
+    const pool = new Pool({ ...room, maxProcesses: 9, memoryBytes }, new ManualClock());
+    const asked: string[] = [];
+    const come = (name: string) => {
+      const chat = new Chat(name, () => asked.push(name));
+      void pool.acquire(chat, chat.abort.signal).then((granted) => (chat.answer = granted));
+      return chat;
+    };
+    const [a, b, c] = [come("a"), come("b"), come("c")];
+    assert.equal(pool.bytes, 3 * newcomerBytes, "until they are weighed");
+    pool.weighed(
+      new Map([
+        [a, 2 * newcomerBytes],
+        [b, newcomerBytes],
+        [c, newcomerBytes / 2],
+      ]),
+    );
+    assert.deepEqual([pool.live, pool.bytes, pool.bytesOf(c)], [3, 3.5 * newcomerBytes, newcomerBytes / 2]);
+    const d = come("d");
+    await settle();
+    assert.deepEqual([d.answer, pool.position(d), asked], [undefined, 1, []]);
+    a.idleSince = 1;
+    pool.makeRoom();
+    assert.deepEqual(asked, ["a"]);
+    pool.makeRoom();
+    assert.deepEqual(asked, ["a"], "once");
+    pool.release(a);
+    await settle();
+    assert.equal(d.answer, true);
+    pool.weighed(new Map([[a, 9 * newcomerBytes]]));
+    assert.equal(pool.bytesOf(a), null, "who has left is not counted");
+  });
+
+  it("lets one in however little memory there is, or nobody ever would be", async () => {
+    const pool = new Pool({ ...room, maxProcesses: 9, memoryBytes: 1 }, new ManualClock());
+    const [first, second] = ["1", "2"].map((name) => new Chat(name, () => {}));
+    assert.ok(first && second);
+    assert.equal(await pool.acquire(first, first.abort.signal), true);
+    void pool.acquire(second, second.abort.signal);
+    pool.weighed(new Map([[first, 1000]]));
+    assert.equal(pool.position(second), 1);
+  });
+
+  it("asks idle ones to close when what is there has grown beyond the memory", async () => {
+    const pool = new Pool({ ...room, maxProcesses: 9, memoryBytes: 10 * newcomerBytes }, new ManualClock());
+    const asked: string[] = [];
+    const chats = ["busy", "idle", "idle for longer"].map((name) => new Chat(name, () => asked.push(name)));
+    const [busy, idle, longer] = chats;
+    assert.ok(busy && idle && longer);
+    for (const chat of chats) await pool.acquire(chat, chat.abort.signal);
+    [idle.idleSince, longer.idleSince] = [2, 1];
+    pool.weighed(new Map([[busy, 9 * newcomerBytes]]));
+    assert.deepEqual(asked, ["idle for longer"]);
+    pool.weighed(
+      new Map([
+        [busy, 9 * newcomerBytes],
+        [idle, newcomerBytes],
+        [longer, newcomerBytes],
+      ]),
+    );
+    assert.deepEqual(asked, ["idle for longer"]);
   });
 });
