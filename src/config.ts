@@ -36,6 +36,8 @@ const schema = z.strictObject({
       process_memory_mb: z.int().min(200).max(100_000_000).default(1024),
       /** MiB above which a process is killed, whatever it does. Default: twice `process_memory_mb`. */
       process_memory_max_mb: z.int().min(200).max(100_000_000).optional(),
+      /** So many chats that were active within `idle_seconds` are resumed at a start, in room that nobody needs. */
+      resume_recent: z.int().min(0).max(1000).default(16),
       /** Chats that may wait for a process; messages of others are refused then (429). */
       max_waiting: z.int().min(0).max(1_000_000).default(1000),
       /** Most starts at once. Default: the number of cores. */

@@ -305,6 +305,9 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       log.warn({ channel: name }, "replies are to go out by a channel that is not configured; they fail");
       await deliverBy(goneChannel(name));
     }
+    manager
+      .resumeRecent(processes.resume_recent)
+      .catch((error) => log.warn({ error: String(error) }, "the latest chats were not resumed"));
     return switchboard;
   } catch (error) {
     hurry.abort();
@@ -548,7 +551,7 @@ class OpenSwitchboard implements Switchboard {
     const { contact } = await this.#chat(chatId);
     if (!admitted.includes(contact.tier)) return didNothing(chatId);
     const woken = await this.#act(chatId, async (session) => session.wake());
-    return woken ? { chatId, did: "woken", stopped: [], requeued: [] } : didNothing(chatId);
+    return woken !== null ? { chatId, did: "woken", stopped: [], requeued: [] } : didNothing(chatId);
   }
 
   async undoReset(chatId: string): Promise<ActionView> {

@@ -29,6 +29,7 @@ describe("the config", () => {
         drain_seconds: 30,
         stop_seconds: 10,
         process_memory_mb: 1024,
+        resume_recent: 16,
         max_waiting: 1000,
       },
       api: { patience_seconds: 600 },

@@ -67,6 +67,23 @@ export class Manager {
     }
   }
 
+  /**
+   * Resumes chats that were active lately, the latest first, ahead of their next message: one at a time, and only as long
+   * as there is room that nobody needs.
+   */
+  async resumeRecent(most: number): Promise<void> {
+    const { ledger, clock, pool, limits, admitted } = this.#options;
+    if (most === 0) return;
+    const { chats } = await ledger.chats({ limit: most });
+    for (const { chatId, contact, session, lastMessageAt } of chats) {
+      if (clock.now() - (lastMessageAt ?? 0) > limits.idleMs) return;
+      if (session === null || !admitted.includes(contact.tier)) continue;
+      if (this.#draining || !pool.hasRoomToSpare) return;
+      const woken = await this.act(chatId, async (session) => session.wake());
+      await woken?.started;
+    }
+  }
+
   /** Stores a message and hands it to its session. Resolves when it is on disk. */
   async accept(inbound: Inbound): Promise<Acceptance> {
     const { ledger, admitted } = this.#options;

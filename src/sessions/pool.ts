@@ -72,6 +72,11 @@ export class Pool {
     return this.#line.length > 0;
   }
 
+  /** Whether one more would take nothing from anybody: neither a place, nor memory, nor its turn among the starts. */
+  get hasRoomToSpare(): boolean {
+    return !this.isContended && this.#hasRoom && !this.starts.isFull;
+  }
+
   /** Bytes of all that is there, as it was weighed last. */
   get bytes(): number {
     return sum([...this.#places.values()].map(({ bytes }) => bytes ?? newcomerBytes));
@@ -213,6 +218,10 @@ export class Gate {
 
   get waiting(): number {
     return this.#line.length;
+  }
+
+  get isFull(): boolean {
+    return this.#free === 0;
   }
 
   /** Resolves to true when inside, to false when `signal` aborts first. */

@@ -103,6 +103,8 @@ export class Session implements Tenant {
   readonly #parking: Parking;
   readonly #deaths: Deaths;
   readonly #conversation: Conversation;
+  /** Resolves when the next process is ready, or the wish for one has come to nothing. */
+  #started = Promise.withResolvers<void>();
   /** Of the next look at a burst that may be over. */
   #cancelLook: () => void = () => {};
   #isLooking = false;
@@ -300,13 +302,16 @@ export class Session implements Tenant {
     });
   }
 
-  /** Starts a process ahead of a message that is likely to come. False when there is one, or none may be started now. */
-  wake(): boolean {
-    const isFree = this.state === "dormant" && !this.#draining && !this.#around.pool.isContended;
+  /**
+   * Starts a process ahead of a message that is likely to come, in room that nobody needs; `started` resolves when it is
+   * ready, or nothing came of it. Null when there is one, or none may be started now.
+   */
+  wake(): { started: Promise<void> } | null {
+    const isFree = this.state === "dormant" && !this.#draining && this.#around.pool.hasRoomToSpare;
     if (isFree) this.#wake = "wake";
     // One that was only made to be asked comes to rest again.
     this.#kick();
-    return isFree;
+    return isFree ? { started: this.#started.promise } : null;
   }
 
   /** The session before the last reset again. `busy` while something is open; null when there is none. */
@@ -354,6 +359,11 @@ export class Session implements Tenant {
     this.#serving?.close("its slot is needed");
   }
 
+  #noteStarted(): void {
+    this.#started.resolve();
+    this.#started = Promise.withResolvers();
+  }
+
   /** Gives everything up, for a session that is thrown away. Resolves when nothing of its process's tree is left. */
   async abandon(): Promise<void> {
     this.#thrownAway = true;
@@ -361,6 +371,7 @@ export class Session implements Tenant {
     this.#holds.abandon(crashed());
     this.#parking.lookAgain();
     this.#cancelLook();
+    this.#noteStarted();
     await this.#launcher.callOff();
     const serving = this.#serving;
     serving?.close("the session crashed", "terminate");
@@ -381,6 +392,7 @@ export class Session implements Tenant {
     this.#running = rested.then(
       () => {
         this.#running = null;
+        this.#noteStarted();
         if (this.#wanted()) this.#kick();
         else if (!this.#holds.held && this.#deaths.quarantine === null) this.#goDormant();
       },
@@ -472,6 +484,7 @@ export class Session implements Tenant {
       compact: this.#conversation.tooLong && ground.transcript !== null,
       onReady: () => {
         startDone();
+        this.#noteStarted();
         this.#pump();
       },
       onText: (piece) => onText({ chatId: this.chatId, ...piece }),

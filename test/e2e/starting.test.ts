@@ -1,7 +1,7 @@
 /** Processes are started by a chat's first message: once for each chat, and side by side for several. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { meanwhile } from "../support/eventually.ts";
+import { eventually, meanwhile } from "../support/eventually.ts";
 import { answerOf, startRig } from "../support/rig.ts";
 
 const rig = await startRig({ after }, { config: "processes.max_starts = 2" });
@@ -66,4 +66,33 @@ test("at most `max_starts` processes start at once", async (t) => {
   });
   await Promise.all(chats.map((chatId) => narrow.say(chatId, "Hello")));
   assert.equal(Math.max(...(await counts())), 1);
+});
+
+test("after a restart the chats of late have their processes again, the latest first, as far as there is room", async (t) => {
+  const config = "processes.max = 2\nprocesses.resume_recent = 16";
+  const early = await startRig(t, { config });
+  for (const chatId of ["first", "second", "third"]) await early.say(chatId, `I am ${chatId}`);
+  await early.close();
+  const before = early.journal.of("third", "process").at(-1)?.seq ?? Number.NaN;
+  await early.open(config);
+  for (const chatId of ["third", "second"]) {
+    await eventually(`${chatId} is resumed`, async () => (await early.chat(chatId)).state === "idle");
+  }
+  const [third, second, first] = ["third", "second", "first"].map((chatId) =>
+    early.journal.of(chatId, "process").filter(({ seq, state }) => seq > before && state === "started"),
+  );
+  assert.deepEqual([third?.length, second?.length, first?.length], [1, 1, 0]);
+  assert.ok((third?.[0]?.seq ?? 0) < (second?.[0]?.seq ?? 0));
+  assert.deepEqual([third?.[0]?.reason, (await early.chat("first")).state], ["wake", "dormant"]);
+  assert.equal(await early.ask("third", "What did I say?"), 'You said, newest first: "I am third".');
+  assert.equal(early.journal.of("third", "process").filter(({ seq }) => seq > before).length, 2);
+});
+
+test("what is resumed early takes nobody's place: a chat is not woken when all are taken", async (t) => {
+  const full = await startRig(t, { config: "processes.max = 1" });
+  await full.say("dormant", "one");
+  await full.say("live", "one");
+  const pid = await full.pid("live");
+  assert.equal((await full.switchboard.wake("dormant")).did, "nothing");
+  assert.deepEqual([(await full.chat("dormant")).state, await full.pid("live")], ["dormant", pid]);
 });

@@ -11,7 +11,7 @@ import { type Daemon, startDaemon } from "../cli/rig.ts";
 import { eventually, patienceMs, type Scope, within } from "./eventually.ts";
 import { requestWith, script } from "./model.ts";
 import { claudesOf, killHard, type ProcessInfo, processesOf, signal } from "./processes.ts";
-import { credential } from "./rig.ts";
+import { asToldOnly, credential } from "./rig.ts";
 import { inTranscript } from "./transcript.ts";
 
 type Message = z.output<typeof messageSchema>;
@@ -32,7 +32,7 @@ export async function startDaemonRig(
     rmSync(folder, { recursive: true, force: true });
   });
   mkdirSync(rig.home, { mode: 0o700 });
-  writeFileSync(join(rig.home, "switchboard.toml"), config);
+  writeFileSync(join(rig.home, "switchboard.toml"), `${asToldOnly}\n${config}`);
   await rig.start();
   return rig;
 }

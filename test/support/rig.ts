@@ -19,6 +19,9 @@ import { requestWith, script } from "./model.ts";
 import { claudesOf, killHard, type ProcessInfo, processesOf } from "./processes.ts";
 import { inTranscript } from "./transcript.ts";
 
+/** Unless a test is about that, no process is started that it did not ask for. */
+export const asToldOnly = "processes.resume_recent = 0";
+
 export interface RigOptions {
   /** The text of a `switchboard.toml`. */
   config?: string;
@@ -67,7 +70,10 @@ export class Rig {
     this.#switchboard = await open({
       home: this.home,
       upstream: { baseUrl: this.model.url, apiKey: credential },
-      config: parseConfig(config, "switchboard.toml"),
+      config: parseConfig(
+        config.includes("resume_recent") ? config : `${asToldOnly}\n${config}`,
+        "switchboard.toml",
+      ),
       channels: this.#channels,
       log: process.env.SWITCHBOARD_TEST_LOG === undefined ? silent : createLogger("debug"),
     });
