@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: what Switchboard costs, in one run on the offline model, and nothing of it left behind. Two benches:
- * beside what a host has without it, and with a large past beside a small one. Prints Markdown tables.
+ * `npm run bench`: what Switchboard costs, in one run on the offline model, and nothing of it left behind: beside what a
+ * host has without it, with a large past beside a small one, and its choice of who makes room. Prints Markdown tables.
  * What is measured, and how, stands in docs/performance.md.
  */
 
@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { measureAccepts } from "./accepts.ts";
+import { compareEvictions } from "./eviction.ts";
 import { measureLatency } from "./latency.ts";
 import { describeMachine } from "./machine.ts";
 import { markdown, type Row } from "./report.ts";
@@ -18,6 +19,7 @@ import { measureScale } from "./scale.ts";
 
 const usage = `npm run bench -- [options]          beside the bare Agent SDK and plain SQLite
 npm run bench -- scale [options]    with many chats and messages beside few
+npm run bench -- eviction [options] which idle process makes room, beside LRU and the best choice; simulated
 
   --live N      messages to a live session (200)
   --resumed N   messages to a resumed session (30)
@@ -31,7 +33,12 @@ of scale:
   --rounds N    turns of each home (10)
   --slice MS    how long each turn is, in ms (500)
 
-of both:
+of eviction:
+  --chats N     chats (300)
+  --hours N     how long they write (24)
+  --seed N      of the generated traffic (1)
+
+of the first two:
   --quick       a smoke run of some seconds; its numbers mean nothing
   --dir PATH    where the run's temporary folder is made (${tmpdir()}); should be on the disk that the ledger will be on
   --json        JSON instead of the tables
@@ -61,6 +68,24 @@ const scale: Bench<"chats" | "messages" | "rounds" | "slice"> = {
   measure: ({ slice, ...plan }, run) => measureScale({ ...plan, sliceMs: slice }, run),
 };
 
+/** Nothing is measured, so nothing of the machine is told. */
+function eviction(args: string[]): string {
+  const option = (fallback: string) => ({ type: "string", default: fallback }) as const;
+  const options = { chats: option("300"), hours: option("24"), seed: option("1") };
+  const { values } = parseArgs({ args, options });
+  return compareEvictions({
+    chats: wholeNumber("chats", values.chats),
+    hours: wholeNumber("hours", values.hours),
+    seed: wholeNumber("seed", values.seed),
+  });
+}
+
+function wholeNumber(name: string, text: string): number {
+  if (!/^[1-9]\d{0,7}$/.test(text))
+    throw new Error(`--${name} must be a whole number from 1 to 99999999: ${text}`);
+  return Number(text);
+}
+
 interface Plan {
   measure(run: Run): Promise<Row[]>;
   dir: string;
@@ -88,9 +113,7 @@ function planFor<Name extends string>(bench: Bench<Name>, args: string[]): Plan 
   const count = (name: Name): number => {
     const text = given[name];
     if (text === undefined) return (values.quick ? bench.quick : bench.full)[name];
-    if (!/^[1-9]\d{0,7}$/.test(String(text)))
-      throw new Error(`--${name} must be a whole number from 1 to 99999999: ${text}`);
-    return Number(text);
+    return wholeNumber(name, String(text));
   };
   const counts = Object.fromEntries(names.map((name) => [name, count(name)])) as Counts<Name>;
   return { measure: (run) => bench.measure(counts, run), dir: values.dir, json: values.json };
@@ -117,8 +140,11 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => ending.abort(new Error(`ended by ${signal}`)));
 }
 try {
-  const plan = planOf(process.argv.slice(2));
-  if (plan === null) {
+  const args = process.argv.slice(2);
+  const plan = args[0] === "eviction" ? null : planOf(args);
+  if (args[0] === "eviction" && !args.includes("--help")) {
+    console.log(eviction(args.slice(1)));
+  } else if (plan === null) {
     console.log(usage);
   } else {
     const { machine, rows } = await carryOut(plan, ending.signal);

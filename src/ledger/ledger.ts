@@ -466,6 +466,8 @@ export interface Ledger {
   history(chatId: string, page: HistoryPage): Promise<Array<Message | Reply>>;
   /** The chat's messages without an end status, in order of `seq`, each with its tries. */
   openMessages(chatId: string): Promise<Array<{ message: Message; tries: Try[] }>>;
+  /** When the chat's last messages were accepted, oldest first, in ms since the Unix epoch. */
+  acceptTimes(chatId: string, limit: number): Promise<number[]>;
   /** Chats that have open messages, in order of chat id (its UTF-8 bytes), after the given one. For recovery at start. */
   chatsWithOpenMessages(after: string, limit: number): Promise<string[]>;
 

@@ -53,6 +53,7 @@ export async function openSqliteLedger({
     message: call("message"),
     history: call("history"),
     openMessages: call("openMessages"),
+    acceptTimes: call("acceptTimes"),
     chatsWithOpenMessages: call("chatsWithOpenMessages"),
     acquire: call("acquire"),
     renew: call("renew"),

@@ -15,6 +15,7 @@ import {
   type Session as SessionRecord,
 } from "../ledger/index.ts";
 import type { Logger } from "../log.ts";
+import { lookedAt } from "./rhythm.ts";
 
 const retryMs = 1000;
 
@@ -37,6 +38,8 @@ interface Page {
   readonly name: string;
   contact: Contact;
   record: SessionRecord;
+  /** When its last messages were accepted, oldest first, in ms since the Unix epoch. */
+  times: readonly number[];
   /** A session id from another host that no transcript here bears out. */
   readonly unprovenSessionId: string | null;
 }
@@ -82,6 +85,11 @@ export class Book {
     this.later((ledger, lease) => ledger.append(lease, [change]));
   }
 
+  /** A message was accepted. */
+  noteTime(at: number): void {
+    if (this.#page !== null) this.#page.times = [...this.#page.times, at].slice(-lookedAt);
+  }
+
   /** Resolves when everything asked for so far is done. Never rejects. */
   async settled(): Promise<void> {
     for (let last: unknown; last !== this.#last; ) {
@@ -115,8 +123,9 @@ export class Book {
     const record = await ledger.openSession(lease, randomUUID());
     const chat = await ledger.chat(chatId);
     if (chat === null) throw new Error("the chat is not in the ledger");
+    const times = await ledger.acceptTimes(chatId, lookedAt);
     const { contact, sessionName: name, unprovenSessionId } = chat;
-    this.#page = { lease, record, contact, name, unprovenSessionId };
+    this.#page = { lease, record, contact, name, unprovenSessionId, times };
     return this.#page;
   }
 }

@@ -4,7 +4,7 @@
  * - There is room for so many processes, and for so many bytes of all their trees together.
  * - A chat holds its place from before its process is spawned until its tree is gone.
  * - Who finds no room waits in order of arrival; for those who wait, and when what is there has grown beyond the memory,
- *   idle processes are asked to close, the least recently used first. A busy one never is.
+ *   idle processes are asked to close, first those that are likely to be needed last. A busy one never is.
  * - Starts are costly (about a second of CPU each), so only a few run at once.
  */
 
@@ -12,8 +12,8 @@ import type { Clock } from "../clock.ts";
 
 export interface Tenant {
   readonly chatId: string;
-  /** Since when its process is idle, in ms of the monotonic clock; null when it is not. */
-  readonly idleSince: number | null;
+  /** ms until its idle process is likely to be needed; null while it is not idle. */
+  readonly untilNext: number | null;
   /** Asks it to close its idle process; it calls `release` when the process is gone. */
   yieldSlot(): void;
 }
@@ -27,7 +27,8 @@ export interface Room {
 
 /** What is known of a place that is taken, for the decision who makes room. */
 export interface Taken {
-  idleSince: number | null;
+  /** As the tenant's. */
+  untilNext: number | null;
   bytes: number;
   /** It was asked to close. */
   yielding: boolean;
@@ -137,7 +138,7 @@ export class Pool {
     const taken = [...this.#places].map(([tenant, place]) => ({
       tenant,
       place,
-      idleSince: tenant.idleSince,
+      untilNext: tenant.untilNext,
       bytes: place.bytes ?? newcomerBytes,
       yielding: place.yielding,
     }));
@@ -177,15 +178,15 @@ export class Pool {
 }
 
 /**
- * The idle ones that should close now, the least recently used first: as many as it takes to have room for those who wait
- * and to stay within the memory, and none more.
+ * The idle ones that should close now, first those that are likely to be needed last: as many as it takes to have room for
+ * those who wait and to stay within the memory, and none more.
  */
 export function evictions<T extends Taken>(taken: readonly T[], waiting: number, room: Room): T[] {
   const staying = taken.filter(({ yielding }) => !yielding);
   let places = room.maxProcesses - staying.length - waiting;
   let bytes = room.memoryBytes - sum(staying.map((each) => each.bytes)) - waiting * newcomerBytes;
   const chosen: T[] = [];
-  for (const each of leastRecentlyUsed(staying)) {
+  for (const each of neededLast(staying)) {
     if (places >= 0 && bytes >= 0) break;
     places += 1;
     bytes += each.bytes;
@@ -194,10 +195,10 @@ export function evictions<T extends Taken>(taken: readonly T[], waiting: number,
   return chosen;
 }
 
-function leastRecentlyUsed<T extends Taken>(taken: readonly T[]): T[] {
+function neededLast<T extends Taken>(taken: readonly T[]): T[] {
   return taken
-    .flatMap((each) => (each.idleSince === null ? [] : [{ each, since: each.idleSince }]))
-    .sort((a, b) => a.since - b.since)
+    .flatMap((each) => (each.untilNext === null ? [] : [{ each, wait: each.untilNext }]))
+    .sort((a, b) => b.wait - a.wait)
     .map(({ each }) => each);
 }
 

@@ -54,6 +54,7 @@ import { failureNotices, holdNotices, stopNotice, stoppedNotices } from "./notic
 import { stoppedBefore } from "./outcome.ts";
 import { isHold, Parking } from "./parking.ts";
 import type { Pool, Tenant } from "./pool.ts";
+import { untilNext } from "./rhythm.ts";
 import { clearAfter } from "./running.ts";
 import { type Over, Serving } from "./serving.ts";
 import { noteOf } from "./tools.ts";
@@ -176,6 +177,12 @@ export class Session implements Tenant {
     return this.#serving !== null || this.#entries.length > 0 || this.#launcher.isUnderWay;
   }
 
+  /** Of an idle process, for the pool; null when there is none. */
+  get untilNext(): number | null {
+    const { page } = this.#book;
+    return this.idleSince === null || page === null ? null : untilNext(page.times, this.#around.clock.now());
+  }
+
   /** What an open message waits for; null when the session does not have it. */
   waitingOf(messageId: string): Waiting | null {
     if (!this.#entries.some(({ message }) => message.id === messageId)) return null;
@@ -227,6 +234,7 @@ export class Session implements Tenant {
   deliver(message: Message, claim: Claim | null): void {
     const entry = acceptedEntry(message, claim, this.#around.clock.monotonic());
     this.#entries.push(entry);
+    this.#book.noteTime(message.acceptedAt);
     if (claim !== null && this.#serving?.generation !== claim.generation) this.#takeBack(entry);
     if (isStopWord(entry)) this.#stopOnWord(entry);
     else if (this.#deaths.quarantine !== null) this.#refuseQuarantined(this.#deaths.quarantine.reason);

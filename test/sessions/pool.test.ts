@@ -76,7 +76,7 @@ describe("a gate", () => {
 
 describe("those who should close for others", () => {
   const taken = fc.record({
-    idleSince: fc.option(fc.nat(50)),
+    untilNext: fc.option(fc.nat(50)),
     bytes: fc.integer({ min: 1, max: 2 * newcomerBytes }),
     yielding: fc.boolean(),
   });
@@ -90,16 +90,16 @@ describe("those who should close for others", () => {
   );
   const total = (each: ReadonlyArray<{ bytes: number }>) => each.reduce((sum, { bytes }) => sum + bytes, 0);
 
-  it("are the least recently used idle ones: never a busy one, as many as are needed and none more", () => {
+  it("are the idle ones that are needed last: never a busy one, as many as it takes and none more", () => {
     fc.assert(
       fc.property(cases, ([all, waiting, room]) => {
         const chosen = evictions(all, waiting, room);
-        const idle = all.filter(({ idleSince, yielding }) => !yielding && idleSince !== null);
+        const idle = all.filter(({ untilNext, yielding }) => !yielding && untilNext !== null);
         assert.equal(new Set(chosen).size, chosen.length);
         for (const each of chosen) assert.ok(idle.includes(each));
-        const latest = Math.max(...chosen.map(({ idleSince }) => idleSince ?? Number.NaN));
+        const soonest = Math.min(...chosen.map(({ untilNext }) => untilNext ?? Number.NaN));
         for (const each of idle) {
-          if (!chosen.includes(each)) assert.ok((each.idleSince ?? 0) >= latest || chosen.length === 0);
+          if (!chosen.includes(each)) assert.ok((each.untilNext ?? 0) <= soonest || chosen.length === 0);
         }
         const fitWithout = (gone: typeof chosen) => {
           const staying = all.filter((each) => !each.yielding && !gone.includes(each));
@@ -116,8 +116,8 @@ describe("those who should close for others", () => {
   });
 
   it("are asked also when nobody waits, because what is there has grown", () => {
-    const one = { idleSince: 1, bytes: 60, yielding: false };
-    const two = { idleSince: 2, bytes: 60, yielding: false };
+    const one = { untilNext: 2, bytes: 60, yielding: false };
+    const two = { untilNext: 1, bytes: 60, yielding: false };
     assert.deepEqual(evictions([two, one], 0, { maxProcesses: 9, memoryBytes: 100 }), [one]);
     assert.deepEqual(evictions([two, one], 0, { maxProcesses: 9, memoryBytes: 120 }), []);
   });
@@ -128,7 +128,7 @@ describe("the pool", () => {
 
   /** A chat whose process does what the test says. */
   class Chat implements Tenant {
-    idleSince: number | null = null;
+    untilNext: number | null = null;
     asked = false;
     answer: boolean | undefined;
     readonly abort = new AbortController();
@@ -164,15 +164,13 @@ describe("the pool", () => {
           if (what === "come") {
             const chat = new Chat(`${time}`, (asked) => {
               assert.ok(!asked.asked, "is asked once");
-              assert.notEqual(asked.idleSince, null, "is not working");
+              assert.notEqual(asked.untilNext, null, "is not working");
               const others = holders.filter((other) => other.asked).length;
               assert.ok(others < line.length, "has somebody to make room for");
-              const older = holders.filter(
-                ({ idleSince }) => idleSince !== null && idleSince < (asked.idleSince ?? 0),
-              );
+              const later = holders.filter(({ untilNext }) => (untilNext ?? 0) > (asked.untilNext ?? 0));
               assert.ok(
-                older.every((other) => other.asked),
-                "is the least recently used",
+                later.every((other) => other.asked),
+                "is the one that is needed last",
               );
             });
             line.push(chat);
@@ -188,8 +186,8 @@ describe("the pool", () => {
             // Who was asked to close ends and does nothing else.
             const chat = pick(what === "end" ? holders : holders.filter(({ asked }) => !asked), whom);
             if (chat === undefined) continue;
-            if (what === "rest") chat.idleSince ??= time;
-            if (what === "work") chat.idleSince = null;
+            if (what === "rest") chat.untilNext ??= todo.length - time;
+            if (what === "work") chat.untilNext = null;
             if (what === "rest") pool.makeRoom();
             if (what !== "end") continue;
             holders = holders.filter((other) => other !== chat);
@@ -214,7 +212,7 @@ describe("the pool", () => {
           );
           assert.ok(holders.every((chat) => pool.position(chat) === null));
           assert.equal(pool.isContended, line.length > 0);
-          const idle = holders.filter(({ idleSince }) => idleSince !== null).length;
+          const idle = holders.filter(({ untilNext }) => untilNext !== null).length;
           const asked = holders.filter((chat) => chat.asked).length;
           assert.ok(asked >= Math.min(line.length, idle), "an idle one closes for each who waits");
         }
@@ -299,7 +297,7 @@ describe("the pool", () => {
     const d = come("d");
     await settle();
     assert.deepEqual([d.answer, pool.position(d), asked], [undefined, 1, []]);
-    a.idleSince = 1;
+    a.untilNext = 1;
     pool.makeRoom();
     assert.deepEqual(asked, ["a"]);
     pool.makeRoom();
@@ -328,7 +326,7 @@ describe("the pool", () => {
     const [busy, idle, longer] = chats;
     assert.ok(busy && idle && longer);
     for (const chat of chats) await pool.acquire(chat, chat.abort.signal);
-    [idle.idleSince, longer.idleSince] = [2, 1];
+    [idle.untilNext, longer.untilNext] = [1, 2];
     pool.weighed(new Map([[busy, 9 * newcomerBytes]]));
     assert.deepEqual(asked, ["idle for longer"]);
     pool.weighed(

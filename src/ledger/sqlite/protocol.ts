@@ -51,6 +51,7 @@ type ReadMethod =
   | "message"
   | "history"
   | "openMessages"
+  | "acceptTimes"
   | "chatsWithOpenMessages"
   | "renew"
   | "processes"

@@ -82,6 +82,16 @@ export function createReads(db: Database): Reads {
           tries: db.all<TryRow>("SELECT * FROM tries WHERE message_id = ? ORDER BY n", row.id).map(tryOf),
         })),
 
+    acceptTimes: (chatId, limit) =>
+      db
+        .all<{ accepted_at: number }>(
+          "SELECT accepted_at FROM messages WHERE chat_id = ? ORDER BY seq DESC LIMIT ?",
+          chatId,
+          checkedLimit(limit),
+        )
+        .map((row) => row.accepted_at)
+        .reverse(),
+
     chatsWithOpenMessages: (after, limit) =>
       db
         .all<{ chat_id: string }>(

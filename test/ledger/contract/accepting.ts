@@ -44,6 +44,16 @@ export function acceptingPromises(promise: PromiseTest): void {
     assert.equal(chat.lastMessageAt, message.acceptedAt);
   });
 
+  promise("the times of a chat's last messages are told, oldest first", async (ledger) => {
+    const accept = async (chatId: string) =>
+      (await ledger.message((await accepted(ledger, chatId, "x")).id))?.acceptedAt;
+    const times = [await accept("a"), await accept("a"), await accept("a")];
+    await accept("b");
+    assert.deepEqual(await ledger.acceptTimes("a", 10), times);
+    assert.deepEqual(await ledger.acceptTimes("a", 2), times.slice(1));
+    assert.deepEqual(await ledger.acceptTimes("nobody", 2), []);
+  });
+
   promise("any well-formed text comes back as it went in", async (ledger) => {
     for (const text of ["a\0b", "👩‍👩‍👧 né", "'; DROP TABLE messages; --", "\r\n\t", "x".repeat(1_000_000)]) {
       const { id } = await accepted(ledger, "a", text);
