@@ -7,6 +7,11 @@ const settlesMs = 5000;
 /** ms from a request up to the last line of its answer, at most. */
 const answersMs = 15_000;
 
+/** Whether something that Claude said about a message may be in no transcript any more: then it may say it again. */
+export function wordsMayBeLost({ chatId, nonce }: MessageRow, evidence: Case): boolean {
+  return evidence.requests.some(({ open, at }) => open.includes(nonce) && mayBeLost(chatId, at, evidence));
+}
+
 /** Whether the answer to a message, as its last try brought it about, may be in no transcript any more. */
 export function answerMayBeLost({ id, chatId, nonce }: MessageRow, evidence: Case): boolean {
   const { tries, requests } = evidence;

@@ -271,6 +271,19 @@ describe("the auditor", () => {
     assert.deepEqual(found(wellDone({ requests: forgotten, faults: full })), []);
   });
 
+  it("takes words that a full disk has swallowed for said again, not for a second answer", () => {
+    const again = reply("nonce-0000000b", { text: `Answering ${first} and nonce-0000000b.`, answers: [] });
+    const twice = { ...byChannel, replies: [...byChannel.replies, { ...again, channel: "chaos" }] };
+    const deliveries = [
+      ...delivered,
+      { at: 2, replyId: again.id, key: again.id, nonces: [first], how: "accepted" as const },
+    ];
+    const round = wellDone({ ...twice, deliveries });
+    assert.deepEqual(found(round), ["one-answer", "answer-delivered"]);
+    const full = [{ at: 2, kind: "disk full" as const, forMs: 1 }];
+    assert.deepEqual(found({ ...round, faults: full }), []);
+  });
+
   it("lets a session have one process after the other", () => {
     const samples = [
       { at: 1, processes: [seen({})] },

@@ -1,8 +1,8 @@
 /** What contacts get: one answer each, their own, by their own way. */
 
 import { type Delivery, noncePattern } from "../../evidence.ts";
-import type { Case, MessageRow, ReplyRow } from "../case.ts";
-import { answerMayBeLost } from "../losses.ts";
+import type { Case, ReplyRow } from "../case.ts";
+import { wordsMayBeLost } from "../losses.ts";
 import { about, type Violation } from "../violation.ts";
 
 /** At most one completed turn has a message, and at most one answer names it. */
@@ -17,7 +17,7 @@ export function oneAnswer(evidence: Case): Violation[] {
     const wrong = [
       ...(listed > 1 ? [`${listed} answers are for it`] : []),
       // Whose answer no disk took looks unanswered to the model.
-      ...(named > 1 && !answerMayBeLost(message, evidence) ? [`${named} answers speak of it`] : []),
+      ...(named > 1 && !wordsMayBeLost(message, evidence) ? [`${named} answers speak of it`] : []),
       ...(ran > 1 ? [`${ran} completed turns have it`] : []),
     ];
     return wrong.map((what) => about("one-answer", message, what, "replies"));
@@ -51,8 +51,8 @@ export function ownAnswer({ messages, replies }: Case): Violation[] {
 }
 
 /** What goes out by a channel came to it, each reply under one key, and nothing else came. */
-export function answerDelivered({ messages, replies, deliveries }: Case): Violation[] {
-  return [...undelivered(replies, deliveries), ...answersAstray(messages, deliveries)];
+export function answerDelivered(evidence: Case): Violation[] {
+  return [...undelivered(evidence.replies, evidence.deliveries), ...answersAstray(evidence)];
 }
 
 /** Every reply that is said to be sent was taken; one that is not tells why, and none is left on its way. */
@@ -84,7 +84,8 @@ function undelivered(replies: readonly ReplyRow[], deliveries: readonly Delivery
 }
 
 /** Every answer came at least once, and always as the same reply. */
-function answersAstray(messages: readonly MessageRow[], deliveries: readonly Delivery[]): Violation[] {
+function answersAstray(evidence: Case): Violation[] {
+  const { messages, deliveries } = evidence;
   return messages.flatMap((message) => {
     const came = deliveries.filter(({ nonces }) => nonces.includes(message.nonce));
     const ids = new Set(came.map(({ replyId }) => replyId));
@@ -92,7 +93,9 @@ function answersAstray(messages: readonly MessageRow[], deliveries: readonly Del
       ...(message.channel === null || message.status !== "answered" || came.some(wasTaken)
         ? []
         : ["its answer never came to the channel"]),
-      ...(ids.size > 1 ? [`its answer came as ${ids.size} replies: ${[...ids].join(", ")}`] : []),
+      ...(ids.size > 1 && !wordsMayBeLost(message, evidence)
+        ? [`its answer came as ${ids.size} replies: ${[...ids].join(", ")}`]
+        : []),
     ];
     return wrong.map((what) => about("answer-delivered", message, what, "deliveries.jsonl"));
   });
