@@ -3,7 +3,7 @@
  * the real daemon, and the same rows by plain SQLite; slice by slice in turn, so that all meet the same machine.
  */
 
-import { randomUUID } from "node:crypto";
+import { randomUUID, randomUUIDv7 } from "node:crypto";
 import { join } from "node:path";
 import { admitted } from "../src/contacts/tiers.ts";
 import { type ContactPatch, type Ledger, openSqliteLedger } from "../src/ledger/index.ts";
@@ -100,7 +100,7 @@ export async function accept(
 ): Promise<void> {
   const { kind } = await ledger.accept(
     {
-      id: randomUUID(),
+      id: randomUUIDv7(),
       chatId,
       externalId: randomUUID(),
       text: sampleText,

@@ -3,7 +3,7 @@
  * `node:sqlite` to a database of the ledger's own schema and settings. No thread, no checks, nothing read.
  */
 
-import { randomUUID } from "node:crypto";
+import { randomUUID, randomUUIDv7 } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { openDatabase } from "../src/ledger/sqlite/database.ts";
 import { sampleText } from "./sample.ts";
@@ -45,7 +45,7 @@ export function openPlainSqlite(path: string, chats: readonly string[]): PlainSq
       begin.run();
       for (let i = 0; i < messages; i++) {
         const at = Date.now();
-        const id = randomUUID();
+        const id = randomUUIDv7();
         const chatId = chats[written++ % chats.length] ?? "";
         const row = nextSeq.get(at, at, chatId);
         message.run(id, chatId, row?.seq ?? null, randomUUID(), sampleText, at);

@@ -14,7 +14,7 @@ export interface Sabotage {
 export const sabotages: readonly Sabotage[] = [
   { name: "acknowledged-before-commit", check: "accepted-is-stored" },
   { name: "handed-over-in-reverse", check: "accept-order" },
-  { name: "nothing-swept-at-start", check: "one-process" },
+  { name: "processes-outlive-the-daemon", check: "one-process" },
   { name: "idempotency-ignored", check: "one-per-id" },
   { name: "reply-by-another-way", check: "own-answer" },
   { name: "answer-written-twice", check: "one-answer" },
