@@ -45,6 +45,8 @@ const slowTokens = 16;
 const tokenDelayMs = 90;
 /** Seconds that a tool runs. */
 const toolSeconds = 0.8;
+/** Seconds for which what a tool leaves behind would live. */
+const leftSeconds = 20;
 
 export interface ChaosModel {
   readonly url: string;
@@ -171,8 +173,10 @@ function callsOf({ nonce, tools }: Orders): string[] {
   return Array.from({ length: tools }, (_, i) => `tool-${nonce}-${i + 1}`);
 }
 
+/** It leaves a process behind: what a session has started must be gone before another of its processes is there. */
 function tool(file: string): Step {
-  const command = `rm -f ${file}.done; touch ${file}.begun; sleep ${toolSeconds}; touch ${file}.done`;
+  const left = `(sleep ${leftSeconds} >/dev/null 2>&1 &)`;
+  const command = `rm -f ${file}.done; touch ${file}.begun; ${left}; sleep ${toolSeconds}; touch ${file}.done`;
   return { kind: "tool", name: "Bash", input: { command } };
 }
 
