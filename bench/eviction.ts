@@ -36,7 +36,7 @@ type Policy = (seen: Seen, now: number) => number;
 const policies: Record<string, Policy> = {
   best: ({ next }) => next,
   LRU: ({ times }, now) => now - (times.at(-1) ?? 0),
-  ours: ({ times }, now) => untilNext(times, now),
+  ours: ({ times }, now) => untilNext(times, now, Number.MAX_SAFE_INTEGER),
 };
 
 const mixes = [

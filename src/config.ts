@@ -39,7 +39,7 @@ const schema = z.strictObject({
       /** So many chats that were active within `idle_seconds` are resumed at a start, in room that nobody needs. */
       resume_recent: z.int().min(0).max(1000).default(16),
       /** Chats that may wait for a process; messages of others are refused then (429). */
-      max_waiting: z.int().min(0).max(1_000_000).default(1000),
+      max_waiting: z.int().min(1).max(1_000_000).default(1000),
       /** Most starts at once. Default: the number of cores. */
       max_starts: z.int().min(1).max(256).optional(),
       /** A process that was idle for so long is closed; the conversation stays. */

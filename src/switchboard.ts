@@ -105,7 +105,7 @@ export interface Switchboard {
   /**
    * Accepts a message for a chat; resolves when it is on disk. The answer comes later: see `settled` and `events`.
    * Errors: `invalid_chat_id`, `invalid_text`, `invalid_request`, `unknown_tier`, `unsupported`, `too_large`,
-   * `refused_contact`, `conflict`, `draining`, `storage_full`, `storage_busy`, `storage_failed`.
+   * `refused_contact`, `conflict`, `overloaded`, `draining`, `storage_full`, `storage_busy`, `storage_failed`.
    */
   receive(chatId: string, inbound: InboundInput): Promise<Receipt>;
   /** Error: `not_found`. */
@@ -256,7 +256,10 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       limits: {
         idleMs: processes.idle_seconds * 1000,
         processBytes: processes.process_memory_mb * mebibyte,
-        processBytesMax: (processes.process_memory_max_mb ?? 2 * processes.process_memory_mb) * mebibyte,
+        processBytesMax: Math.min(
+          memoryBytes,
+          (processes.process_memory_max_mb ?? 2 * processes.process_memory_mb) * mebibyte,
+        ),
         drainMs: processes.drain_seconds * 1000,
         stopMs: processes.stop_seconds * 1000,
       },

@@ -35,6 +35,7 @@ const exitOfCode: Record<string, Exit> = {
   refused_contact: "refused",
   conflict: "conflict",
   busy: "conflict",
+  overloaded: "later",
   draining: "later",
   starting: "later",
   storage_busy: "later",

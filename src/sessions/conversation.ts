@@ -137,8 +137,11 @@ export class Conversation {
     if (transcript === null) this.#tooLong = false;
   }
 
-  /** What the next process stands on. `first`: whose sender is told when the conversation is gone. */
-  async prepare(first: Entry | undefined): Promise<Ground> {
+  /**
+   * What the next process stands on. `first`: whose sender is told when the conversation is gone. Null: it is, and there is
+   * nobody to be told yet.
+   */
+  async prepare(first: Entry | undefined): Promise<Ground | null> {
     await this.#copying;
     const { record, name } = this.#book.known;
     const cut = this.#continuation?.entries;
@@ -149,7 +152,8 @@ export class Conversation {
             cut.some(({ tries }) => tries.some(({ sdkUuid }) => members.includes(sdkUuid)));
     const ground = await prepareGround(record, name, this.#folders, { continued, log: this.#log });
     if (ground.did !== "nothing") this.#note(`transcript_${ground.did}`, repairs[ground.did]);
-    if (ground.lost || this.#hopeless) return await this.#begunAnew(ground, first);
+    if (ground.lost || this.#hopeless)
+      return first === undefined ? null : await this.#begunAnew(ground, first);
     this.#noteUnproven(ground, record);
     return ground;
   }
@@ -165,7 +169,7 @@ export class Conversation {
     return session;
   }
 
-  async #begunAnew({ lost }: Ground, first: Entry | undefined): Promise<Ground> {
+  async #begunAnew({ lost }: Ground, first: Entry): Promise<Ground> {
     const { record, name } = this.#book.known;
     const text = lost
       ? "The transcript of this session and its copy are not there any more, or cannot be read."
@@ -173,10 +177,8 @@ export class Conversation {
     this.#log.error({ sessionId: record.id }, text);
     this.#note("conversation_begun_anew", text);
     const fresh = await this.reset();
-    if (first !== undefined) {
-      const notice = freshNotice(first.message.id, lost);
-      this.#book.later((ledger, lease) => ledger.notify(lease, [notice]));
-    }
+    const notice = freshNotice(first.message.id, lost);
+    this.#book.later((ledger, lease) => ledger.notify(lease, [notice]));
     return await prepareGround(fresh, name, this.#folders, { continued: null, log: this.#log });
   }
 

@@ -113,7 +113,9 @@ export function diagnose(snapshot: Snapshot, now: number, bounds: Bounds): Diagn
     return { verdict: "sick", reason: "it does not answer", remedy: "kill" };
   const turn = state === "busy" ? diagnoseTurn(snapshot, now) : null;
   if (turn?.verdict === "sick") return turn;
-  if (bytes > bounds.processBytes) return { verdict: "heavy", reason: tooMuch(bytes, bounds.processBytes) };
+  // What a compaction has begun is done before anything else: ended half-way, it would only be begun again.
+  if (bytes > bounds.processBytes && snapshot.waiting !== "compaction")
+    return { verdict: "heavy", reason: tooMuch(bytes, bounds.processBytes) };
   if (turn !== null) return turn;
   if (idleSince !== null && now - idleSince >= bounds.idleMs)
     return { verdict: "unused", reason: "idle for long" };

@@ -44,6 +44,8 @@ export interface LauncherOptions {
   /** Spawns it and takes it over, both at once. */
   serve(launch: Launch): Serving;
   onFailed(error: unknown): void;
+  /** The conversation is gone, and no message is there to begin another: it waits for one. */
+  onNothingToResume(): void;
   /** The messages of the turn that was to be taken up are in the queue again. */
   onGivenBack(entries: readonly Entry[]): void;
 }
@@ -106,7 +108,9 @@ export class Launcher {
 
   async #prepare({ first }: Plan): Promise<Ground | null> {
     try {
-      return await this.#options.conversation.prepare(first);
+      const ground = await this.#options.conversation.prepare(first);
+      if (ground === null) this.#options.onNothingToResume();
+      return ground;
     } catch (error) {
       this.#options.onFailed(error);
       return null;

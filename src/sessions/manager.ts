@@ -76,8 +76,8 @@ export class Manager {
     if (most === 0) return;
     const { chats } = await ledger.chats({ limit: most });
     for (const { chatId, contact, session, lastMessageAt } of chats) {
-      if (clock.now() - (lastMessageAt ?? 0) > limits.idleMs) return;
-      if (session === null || !admitted.includes(contact.tier)) continue;
+      if (lastMessageAt !== null && clock.now() - lastMessageAt > limits.idleMs) return;
+      if (session === null || lastMessageAt === null || !admitted.includes(contact.tier)) continue;
       if (this.#draining || !pool.hasRoomToSpare) return;
       const woken = await this.act(chatId, async (session) => session.wake());
       await woken?.started;
@@ -88,7 +88,8 @@ export class Manager {
   async accept(inbound: Inbound): Promise<Acceptance> {
     const { ledger, admitted } = this.#options;
     const session = this.#sessions.get(inbound.chatId);
-    if (session?.hasPlace !== true && inbound.command === null) this.#refuseWhenCrowded();
+    const hasPlace = session?.hasPlace === true || this.#replacing.has(inbound.chatId);
+    if (!hasPlace && inbound.command === null) this.#refuseWhenCrowded();
     const claim = session?.claim(inbound) ?? null;
     try {
       const acceptance = await ledger.accept(inbound, admitted, claim ?? undefined);

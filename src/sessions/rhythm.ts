@@ -14,14 +14,18 @@ const steady = 1.5;
 /** Who is so many intervals late does not keep to them any more. */
 const late = 1.2;
 
-/** ms, estimated. `times`: of the last messages, oldest first. */
-export function untilNext(times: readonly number[], now: number): number {
+/**
+ * ms, estimated. `times`: of the last messages, oldest first. `restedMs`: since when the process has had nothing to do, which
+ * is less than since the last message when it was woken, or has worked for long.
+ */
+export function untilNext(times: readonly number[], now: number, restedMs: number): number {
   const last = times.at(-1);
-  if (last === undefined) return 0;
+  if (last === undefined) return restedMs;
   const silent = Math.max(0, now - last);
   const intervals = times.slice(1).map((time, at) => time - (times[at] ?? time));
-  if (intervals.length < lookedAt - 1) return silent;
+  const recency = Math.min(silent, restedMs);
+  if (intervals.length < lookedAt - 1) return recency;
   const [shortest, longest] = [Math.min(...intervals), Math.max(...intervals)];
-  if (longest > steady * shortest || silent > late * longest) return silent;
+  if (longest > steady * shortest || silent > late * longest) return recency;
   return Math.max(0, shortest - silent);
 }

@@ -141,6 +141,9 @@ export class Session implements Tenant {
       plan: () => this.#plan(),
       serve: (launch) => this.#serve(launch),
       onFailed: (error) => this.#startFailed(error),
+      onNothingToResume: () => {
+        this.#wake = null;
+      },
       onGivenBack: (entries) => this.#stopLate(entries),
     });
   }
@@ -180,7 +183,10 @@ export class Session implements Tenant {
   /** Of an idle process, for the pool; null when there is none. */
   get untilNext(): number | null {
     const { page } = this.#book;
-    return this.idleSince === null || page === null ? null : untilNext(page.times, this.#around.clock.now());
+    const { idleSince } = this;
+    if (idleSince === null || page === null) return null;
+    const { clock } = this.#around;
+    return untilNext(page.times, clock.now(), clock.monotonic() - idleSince);
   }
 
   /** What an open message waits for; null when the session does not have it. */
@@ -315,7 +321,8 @@ export class Session implements Tenant {
    * ready, or nothing came of it. Null when there is one, or none may be started now.
    */
   wake(): { started: Promise<void> } | null {
-    const isFree = this.state === "dormant" && !this.#draining && this.#around.pool.hasRoomToSpare;
+    const { pool, gateway } = this.#around;
+    const isFree = this.state === "dormant" && !this.#draining && pool.hasRoomToSpare && gateway.holdMs === 0;
     if (isFree) this.#wake = "wake";
     // One that was only made to be asked comes to rest again.
     this.#kick();
@@ -417,6 +424,10 @@ export class Session implements Tenant {
         continue;
       }
       if (await this.#waitsForLimit()) continue;
+      if (this.#isEarly && !this.#around.pool.hasRoomToSpare) {
+        this.#wake = null;
+        continue;
+      }
       const serving = await this.#launcher.launch();
       if (serving === null) continue;
       this.#pump();
@@ -462,6 +473,11 @@ export class Session implements Tenant {
   #wanted(): boolean {
     if (this.#draining || this.#deaths.quarantine !== null) return false;
     return this.#wake !== null || this.#entries.length > 0;
+  }
+
+  /** A process is wanted before there is anything to do for it. */
+  get #isEarly(): boolean {
+    return this.#entries.length === 0 && (this.#wake === "wake" || this.#wake === "replacement");
   }
 
   #goDormant(): void {

@@ -18,6 +18,7 @@ import { after, describe, test } from "node:test";
 import { type Part, parts } from "../../src/offline/claude-code.ts";
 import type { Step } from "../../src/offline/index.ts";
 import { startDaemonRig } from "../support/daemon.ts";
+import { eventually } from "../support/eventually.ts";
 import { assertSeenOnce } from "../support/model.ts";
 import { answerOf, startRig } from "../support/rig.ts";
 
@@ -98,6 +99,10 @@ test("transcript and copy are gone: the chat begins anew and is told so once, an
   const copies = globSync(join(rig.home, "transcripts", "*", "*", `${sessionId}.jsonl`));
   for (const file of [transcript, ...copies]) rmSync(file);
 
+  // Nobody would be told if it began anew for nobody's message.
+  await rig.switchboard.wake("gone");
+  await eventually("it rests again", async () => (await rig.chat("gone")).state === "dormant");
+  assert.deepEqual([told("gone"), await rig.sessionId("gone")], [[], sessionId]);
   const message = await rig.say("gone", "three");
   assert.equal(answerOf(message).text, 'You said: "three". I remember no earlier messages.');
   await rig.say("gone", "four");

@@ -72,6 +72,7 @@ test("after a restart the chats of late have their processes again, the latest f
   const config = "processes.max = 2\nprocesses.resume_recent = 16";
   const early = await startRig(t, { config });
   for (const chatId of ["first", "second", "third"]) await early.say(chatId, `I am ${chatId}`);
+  await early.switchboard.putContact("named, and never wrote", { tier: "family" });
   await early.close();
   const before = early.journal.of("third", "process").at(-1)?.seq ?? Number.NaN;
   await early.open(config);

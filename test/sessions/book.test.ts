@@ -69,7 +69,10 @@ describe("a session's book", { timeout: 30_000 }, () => {
       contact: { name: "John", tier: "family", group: false, queueMode: null },
       record: chat.session,
       unprovenSessionId: null,
+      times: [],
     });
+    for (const at of [1, 2, 3, 4, 5]) book.noteTime(at);
+    assert.deepEqual(page.times, [2, 3, 4, 5]);
   });
 
   it("is opened by its first write, also when the storage is full at first", async () => {

@@ -178,6 +178,11 @@ describe("a process that takes much memory", () => {
     assert.equal(verdict(mebibytes(2000) + 1, { state: "starting" }), "bloated");
   });
 
+  it("is let finish a compaction, which would only be begun again", () => {
+    assert.equal(verdict(mebibytes(1500), { waiting: "compaction", progressAt: now }), "waiting");
+    assert.equal(verdict(mebibytes(2500), { waiting: "compaction", progressAt: now }), "bloated");
+  });
+
   it("is told with what it took and what it may", () => {
     assert.deepEqual(judge({ bytes: mebibytes(2500) }), {
       verdict: "bloated",

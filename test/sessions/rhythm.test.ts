@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { untilNext } from "../../src/sessions/rhythm.ts";
+import { untilNext as estimated } from "../../src/sessions/rhythm.ts";
 
 const minute = 60_000;
+/** Of a process that has done nothing since the last message. */
+const untilNext = (times: readonly number[], now: number) => estimated(times, now, Number.MAX_SAFE_INTEGER);
 
 describe("a chat's next message", () => {
   const steady = [0, 10, 20.5, 30].map((time) => time * minute);
@@ -29,15 +31,17 @@ describe("a chat's next message", () => {
       );
   });
 
-  it("is expected at once of a chat that has its process and never wrote", () => {
-    assert.equal(untilNext([], minute), 0);
+  it("is as far away as the process has rested, when that is less: it was woken, or has worked for long", () => {
+    assert.equal(estimated([30 * minute], 90 * minute, 2 * minute), 2 * minute);
+    assert.equal(estimated([], 90 * minute, 2 * minute), 2 * minute);
+    assert.equal(estimated(steady, 31 * minute, 0), 8.5 * minute);
   });
 
   it("is never in the past, whatever the clock did, and as recency says for all who keep to no interval", () => {
     const times = fc.array(fc.nat(1000), { maxLength: 4 });
     fc.assert(
       fc.property(times, fc.nat(2000), (times, now) => {
-        const wait = untilNext(times, now);
+        const wait = estimated(times, now, 2000);
         assert.ok(wait >= 0 && wait <= 2000);
       }),
     );
