@@ -231,7 +231,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       running: join(home, "running"),
     };
     const { processes } = config;
-    const memoryBytes = (processes.memory_mb ?? 0) * mebibyte || defaultMemory();
+    const memoryBytes = processes.memory_mb === undefined ? defaultMemory() : processes.memory_mb * mebibyte;
     const pool = new Pool(
       {
         memoryBytes,

@@ -50,7 +50,7 @@ export class Pool {
   readonly starts: Gate;
   readonly #clock: Clock;
   readonly #places = new Map<Tenant, Place>();
-  readonly #line: Array<{ tenant: Tenant; since: number; admit: () => void }> = [];
+  readonly #line = new Queue<{ tenant: Tenant; since: number }>();
 
   constructor({ maxStarts, ...room }: Room & { maxStarts: number }, clock: Clock) {
     this.room = room;
@@ -70,7 +70,7 @@ export class Pool {
   }
 
   get isContended(): boolean {
-    return this.#line.length > 0;
+    return this.waiting > 0;
   }
 
   /** Whether one more would take nothing from anybody: neither a place, nor memory, nor its turn among the starts. */
@@ -90,33 +90,17 @@ export class Pool {
 
   /** Place in the line, from 1; null when not in it. */
   position(tenant: Tenant): number | null {
-    const at = this.#line.findIndex((waiting) => waiting.tenant === tenant);
-    return at === -1 ? null : at + 1;
+    return this.#line.position((waiting) => waiting.tenant === tenant);
   }
 
   // Coming and going
 
   /** Resolves to false when `signal` aborts first. */
   acquire(tenant: Tenant, signal: AbortSignal): Promise<boolean> {
-    if (signal.aborted) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      const waiting = {
-        tenant,
-        since: this.#clock.monotonic(),
-        admit: () => {
-          signal.removeEventListener("abort", leaveLine);
-          resolve(true);
-        },
-      };
-      const leaveLine = () => {
-        this.#line.splice(this.#line.indexOf(waiting), 1);
-        resolve(false);
-      };
-      this.#line.push(waiting);
-      signal.addEventListener("abort", leaveLine, { once: true });
-      this.#admit();
-      this.makeRoom();
-    });
+    const admitted = this.#line.join({ tenant, since: this.#clock.monotonic() }, signal);
+    this.#admit();
+    this.makeRoom();
+    return admitted;
   }
 
   release(tenant: Tenant): void {
@@ -135,6 +119,8 @@ export class Pool {
 
   /** To be called whenever a tenant becomes idle. */
   makeRoom(): void {
+    // On the way of each message, so the ordinary case comes first.
+    if (!this.isContended && this.bytes <= this.room.memoryBytes) return;
     const taken = [...this.#places].map(([tenant, place]) => ({
       tenant,
       place,
@@ -153,7 +139,7 @@ export class Pool {
     const place = this.#places.get(tenant);
     if (place === undefined) return false;
     place.givingWay = false;
-    const first = this.#line[0];
+    const { first } = this.#line;
     if (first === undefined || first.since > since) return false;
     // One for each who waits is enough.
     const leaving = [...this.#places.values()].filter(({ yielding, givingWay }) => yielding || givingWay);
@@ -162,10 +148,9 @@ export class Pool {
   }
 
   #admit(): void {
-    for (let next = this.#line[0]; next !== undefined && this.#hasRoom; next = this.#line[0]) {
-      this.#line.shift();
-      this.#places.set(next.tenant, { bytes: null, yielding: false, givingWay: false });
-      next.admit();
+    for (let { first } = this.#line; first !== undefined && this.#hasRoom; { first } = this.#line) {
+      this.#places.set(first.tenant, { bytes: null, yielding: false, givingWay: false });
+      this.#line.admitFirst();
     }
   }
 
@@ -208,12 +193,10 @@ function sum(numbers: readonly number[]): number {
 
 /** Lets so many in at once, the others in order of arrival. */
 export class Gate {
-  readonly places: number;
   #free: number;
-  readonly #line: Array<() => void> = [];
+  readonly #line = new Queue<null>();
 
   constructor(places: number) {
-    this.places = places;
     this.#free = places;
   }
 
@@ -232,23 +215,52 @@ export class Gate {
       this.#free -= 1;
       return Promise.resolve(true);
     }
-    return new Promise((resolve) => {
-      const admit = () => {
-        signal.removeEventListener("abort", leaveLine);
-        resolve(true);
-      };
-      const leaveLine = () => {
-        this.#line.splice(this.#line.indexOf(admit), 1);
-        resolve(false);
-      };
-      this.#line.push(admit);
-      signal.addEventListener("abort", leaveLine, { once: true });
-    });
+    return this.#line.join(null, signal);
   }
 
   leave(): void {
-    const next = this.#line.shift();
-    if (next === undefined) this.#free += 1;
-    else next();
+    if (this.#line.length === 0) this.#free += 1;
+    else this.#line.admitFirst();
+  }
+}
+
+/** Who waits, in order of arrival; anybody may give up. */
+class Queue<T> {
+  readonly #waiting: Array<{ who: T; admit: () => void }> = [];
+
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  get first(): T | undefined {
+    return this.#waiting[0]?.who;
+  }
+
+  /** From 1; null when there is none. */
+  position(is: (who: T) => boolean): number | null {
+    const at = this.#waiting.findIndex(({ who }) => is(who));
+    return at === -1 ? null : at + 1;
+  }
+
+  /** Resolves to true when admitted, to false when `signal` aborts first. */
+  join(who: T, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const giveUp = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        resolve(false);
+      };
+      const admit = () => {
+        signal.removeEventListener("abort", giveUp);
+        resolve(true);
+      };
+      const waiting = { who, admit };
+      this.#waiting.push(waiting);
+      signal.addEventListener("abort", giveUp, { once: true });
+    });
+  }
+
+  admitFirst(): void {
+    this.#waiting.shift()?.admit();
   }
 }

@@ -56,16 +56,20 @@ export function decide(unfinished: readonly Unfinished[], all: readonly Transcri
   return decision;
 }
 
-/** The turns without those at the end that stand in the way of one that is to be continued, and came to nothing. */
+/**
+ * The turns up to the one that is to be continued, if all that stand behind it came to nothing. Of several it is the
+ * first: the others began behind it, so they are what stands in its way.
+ */
 export function lasting(
   unfinished: readonly Unfinished[],
   turns: readonly TranscriptTurn[],
 ): readonly TranscriptTurn[] {
-  const [before, last] = turns.slice(-2);
-  if (before === undefined || last === undefined) return turns;
-  const isVoid = last.end.kind === "open" && last.progress === 0;
-  const isWanted = before.end.kind === "open" && unfinished.some((message) => standsIn(message, before));
-  return isVoid && isWanted ? lasting(unfinished, turns.slice(0, -1)) : turns;
+  const begun = turns.findLastIndex(({ end, progress }) => end.kind !== "open" || progress > 0);
+  const wanted = turns.findIndex(
+    (turn, at) =>
+      at >= begun && turn.end.kind === "open" && unfinished.some((message) => standsIn(message, turn)),
+  );
+  return wanted === -1 ? turns : turns.slice(0, wanted + 1);
 }
 
 function standsIn({ tries }: Unfinished, { members }: TranscriptTurn): boolean {

@@ -72,10 +72,13 @@ const deaths: fc.Arbitrary<Death> = fc
     };
   });
 
+function stands({ tries }: Unfinished, { members }: TranscriptTurn): boolean {
+  return tries.some(({ sdkUuid }) => members.includes(sdkUuid));
+}
+
 /** The last turn that the message stands in. */
-function turnOf({ tries }: Unfinished, turns: readonly TranscriptTurn[]): TranscriptTurn | undefined {
-  const uuids = tries.map(({ sdkUuid }) => sdkUuid);
-  return turns.findLast(({ members }) => members.some((uuid) => uuids.includes(uuid)));
+function turnOf(message: Unfinished, turns: readonly TranscriptTurn[]): TranscriptTurn | undefined {
+  return turns.findLast((turn) => stands(message, turn));
 }
 
 /** In a few words, for each message, in the order of the messages. */
@@ -177,7 +180,31 @@ describe("recovery", () => {
     });
   });
 
-  it("of one message depends on nobody but those who share its turn, and not on the order of the messages", () => {
+  it("leaves out only what came to nothing behind the first turn that is open and wanted", () => {
+    fc.assert(
+      fc.property(deaths, ({ unfinished, turns }) => {
+        const left = lasting(unfinished, turns);
+        assert.deepEqual(left, turns.slice(0, left.length));
+        const last = left.at(-1);
+        if (last === undefined) return;
+        const isOpen = ({ end }: TranscriptTurn) => end.kind === "open";
+        const isVoid = (turn: TranscriptTurn) => isOpen(turn) && turn.progress === 0;
+        const isWanted = (turn: TranscriptTurn) =>
+          isOpen(turn) && unfinished.some((each) => stands(each, turn));
+        assert.ok(left.length === turns.length || isWanted(last));
+        assert.ok(turns.slice(left.length).every(isVoid));
+        const before = left.slice(0, -1);
+        const begun = before.findLastIndex((turn) => !isVoid(turn));
+        assert.ok(
+          !isVoid(last) || !before.slice(Math.max(begun, 0)).some(isWanted),
+          "an earlier one is wanted",
+        );
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("of one message depends on who shares its turn, and on which turn is the last: on nothing else", () => {
     const shuffled = deaths.chain((death) =>
       fc
         .shuffledSubarray(death.unfinished, { minLength: death.unfinished.length })
@@ -185,16 +212,18 @@ describe("recovery", () => {
     );
     fc.assert(
       fc.property(shuffled, (death) => {
+        const turns = lasting(death.unfinished, death.turns);
         const alone = death.unfinished.flatMap((each) => {
-          const turn = turnOf(each, death.turns);
+          const turn = turnOf(each, turns);
           const company = death.unfinished.filter(
-            (other) => other === each || (turn !== undefined && turnOf(other, death.turns) === turn),
+            (other) => other === each || (turn !== undefined && turnOf(other, turns) === turn),
           );
           company.sort((a, b) => a.messageId.localeCompare(b.messageId));
-          return fates({ unfinished: company }, decide(company, death.turns))[company.indexOf(each)] ?? [];
+          return fates({ unfinished: company }, decide(company, turns))[company.indexOf(each)] ?? [];
         });
         assert.deepEqual(fates(death, decide(death.unfinished, death.turns)), alone);
       }),
+      { numRuns: 1000 },
     );
   });
 });
