@@ -102,7 +102,7 @@ async function accept(ledger: Ledger, { message, external }: Ids, claim?: Claim)
     contact: {},
     sessionNameBase: "",
   };
-  const { kind } = await ledger.accept(inbound, admitted, claim);
+  const { kind } = await ledger.accept(inbound, admitted, { claim });
   if (kind !== "accepted") throw new Error(`a message was not accepted: ${kind}`);
 }
 

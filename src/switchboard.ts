@@ -433,6 +433,10 @@ class OpenSwitchboard implements Switchboard {
         });
       case "refused":
         throw refused(acceptance.tier);
+      case "crowded":
+        throw new SwitchboardError("overloaded", "too many chats wait for a process already", {
+          hint: "Send it again later; processes.max_waiting in switchboard.toml is the limit.",
+        });
     }
   }
 

@@ -115,6 +115,8 @@ export async function startGateway({
     const question = await readQuestion(url.pathname + url.search, incoming);
     if (question === "too large") return refuse(response, 413, "request_too_large", "More than 32 MiB");
 
+    // It left while its question was read: nobody would hear of its end.
+    if (response.closed) return;
     const caller = new Caller({ response, wantsStream: () => wantsStream(question), clock, times });
     count += 1;
     const { events, ended } = follow({ n: count, kind: kindOf(url.pathname), holder, clock, log });

@@ -307,6 +307,14 @@ export interface Claim {
   generation: number;
 }
 
+/** The session that a message is accepted for, as its host knows it. */
+export interface AcceptBy {
+  /** Under which the first try is charged at once. */
+  claim?: Claim | null | undefined;
+  /** So many chats wait for a process that no other can be taken on. */
+  crowded?: boolean;
+}
+
 export type Acceptance =
   /**
    * `claimed`: the claim held, the message is `sent` and must now be handed over. Otherwise it is `queued`.
@@ -318,7 +326,9 @@ export type Acceptance =
   /** The same external id with another text: nothing changed. */
   | { kind: "conflict"; message: Message }
   /** The tier (with the patch; `unknown` for a chat that nobody has named) is none of those admitted: nothing changed. */
-  | { kind: "refused"; tier: string };
+  | { kind: "refused"; tier: string }
+  /** It would have been accepted, but `crowded`: nothing changed. */
+  | { kind: "crowded" };
 
 /** How open messages leave a session other than by an answered turn. */
 export interface Ending {
@@ -460,7 +470,7 @@ export interface Ledger {
    * Stores message, contact and event in one transaction. `admit`: the tiers whose messages are accepted.
    * A known external id is told before the tier is looked at, and its contact patch is not applied.
    */
-  accept(inbound: Inbound, admit: readonly string[], claim?: Claim): Promise<Acceptance>;
+  accept(inbound: Inbound, admit: readonly string[], by?: AcceptBy): Promise<Acceptance>;
   message(id: string): Promise<Message | null>;
   /** Messages and replies of a chat. */
   history(chatId: string, page: HistoryPage): Promise<Array<Message | Reply>>;

@@ -4,14 +4,17 @@
  */
 
 import { sleep } from "../clock.ts";
-import { SwitchboardError } from "../errors.ts";
 import type { Acceptance, Claim, Contact, Inbound, Message, Try } from "../ledger/index.ts";
 import type { Waiting } from "../views.ts";
 import { restartDelayMs } from "./health.ts";
+import { newcomerBytes } from "./pool.ts";
 import { Session, type Surroundings } from "./session.ts";
 
 /** Chats that are looked up at once when the daemon starts. */
 const pageSize = 500;
+
+/** ms. */
+const lookAgainMs = 500;
 
 /** ms beyond the drain limit in which what remains is ended in order; then everything is hurried. */
 const drainMarginMs = 10_000;
@@ -41,8 +44,11 @@ export class Manager {
   readonly #crashes = new Map<string, number>();
   readonly #stopChecks: () => void;
   readonly #outOfPatience = new AbortController();
+  /** Acceptances under way for chats that have no place yet. */
+  #arriving = 0;
   #draining = false;
   #isWeighing = false;
+  #isOverMemory = false;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
@@ -78,6 +84,8 @@ export class Manager {
     for (const { chatId, contact, session, lastMessageAt } of chats) {
       if (lastMessageAt !== null && clock.now() - lastMessageAt > limits.idleMs) return;
       if (session === null || lastMessageAt === null || !admitted.includes(contact.tier)) continue;
+      // What was left open by the last daemon comes first, and has not come to the pool yet.
+      while (this.#waiting > 0 && !this.#draining) await sleep(clock, lookAgainMs, this.#around.hurry);
       if (this.#draining || !pool.hasRoomToSpare) return;
       const woken = await this.act(chatId, async (session) => session.wake());
       await woken?.started;
@@ -89,15 +97,17 @@ export class Manager {
     const { ledger, admitted } = this.#options;
     const session = this.#sessions.get(inbound.chatId);
     const hasPlace = session?.hasPlace === true || this.#replacing.has(inbound.chatId);
-    if (!hasPlace && inbound.command === null) this.#refuseWhenCrowded();
+    const crowded = !hasPlace && inbound.command === null && this.#isCrowded;
     const claim = session?.claim(inbound) ?? null;
+    if (!hasPlace) this.#arriving += 1;
     try {
-      const acceptance = await ledger.accept(inbound, admitted, claim ?? undefined);
+      const acceptance = await ledger.accept(inbound, admitted, { claim, crowded });
       if (acceptance.kind !== "accepted") return acceptance;
       this.contactChanged(inbound.chatId, acceptance.contact);
       this.#deliver(acceptance.message, acceptance.claimed ? claim : null);
       return acceptance;
     } finally {
+      if (!hasPlace) this.#arriving -= 1;
       if (claim !== null) session?.unclaim();
     }
   }
@@ -165,7 +175,13 @@ export class Manager {
       const bytes = await weigh(sessions.map(({ pid }) => pid));
       // Who has another process by now was not weighed.
       const weighed = sessions.filter(({ session, pid }) => session.process?.pid === pid);
-      pool.weighed(new Map(weighed.map(({ session, pid }) => [session, bytes.get(pid) ?? 0])));
+      pool.weighed(
+        new Map(weighed.map(({ session, pid }) => [session, weightOf(session, bytes.get(pid) ?? 0)])),
+      );
+      const isOver = pool.bytes > pool.room.memoryBytes;
+      if (isOver && !this.#isOverMemory)
+        log.warn({ bytes: pool.bytes, ...pool.room }, "the processes take more memory than they may together");
+      this.#isOverMemory = isOver;
     } catch (error) {
       log.warn({ error: String(error) }, "the processes could not be weighed");
     } finally {
@@ -174,12 +190,18 @@ export class Manager {
   }
 
   /** A line that grows without end serves nobody: who finds it so long is to come again. */
-  #refuseWhenCrowded(): void {
+  get #isCrowded(): boolean {
     const { pool, maxWaiting } = this.#options;
-    if (pool.waiting < maxWaiting) return;
-    throw new SwitchboardError("overloaded", `${pool.waiting} chats wait for a process already`, {
-      hint: "Send it again later; processes.max_waiting in switchboard.toml is the limit.",
-    });
+    // The ordinary case first: not all of them can be waiting.
+    if (this.#sessions.size + this.#arriving < maxWaiting) return false;
+    return this.#waiting + this.#arriving - pool.free >= maxWaiting;
+  }
+
+  /** Chats with messages for which a process has yet to be started, or a place to be found. */
+  get #waiting(): number {
+    const { pool } = this.#options;
+    return [...this.#sessions.values()].filter((session) => session.awaitsProcess && !pool.has(session))
+      .length;
   }
 
   #session(chatId: string): Session {
@@ -245,4 +267,9 @@ export class Manager {
     }
     return [];
   }
+}
+
+/** One that is starting will take more than it does yet. */
+function weightOf({ state }: Session, bytes: number): number {
+  return state === "starting" ? Math.max(bytes, newcomerBytes) : bytes;
 }

@@ -14,6 +14,8 @@ export interface Tenant {
   readonly chatId: string;
   /** ms until its idle process is likely to be needed; null while it is not idle. */
   readonly untilNext: number | null;
+  /** Its process is about to end in any case. */
+  readonly isLeaving: boolean;
   /** Asks it to close its idle process; it calls `release` when the process is gone. */
   yieldSlot(): void;
 }
@@ -30,7 +32,7 @@ export interface Taken {
   /** As the tenant's. */
   untilNext: number | null;
   bytes: number;
-  /** It was asked to close. */
+  /** It was asked to close, or is about to in any case. */
   yielding: boolean;
 }
 
@@ -75,7 +77,7 @@ export class Pool {
 
   /** Whether one more would take nothing from anybody: neither a place, nor memory, nor its turn among the starts. */
   get hasRoomToSpare(): boolean {
-    return !this.isContended && this.#hasRoom && !this.starts.isFull;
+    return !this.isContended && this.free > 0 && !this.starts.isFull;
   }
 
   /** Bytes of all that is there, as it was weighed last. */
@@ -86,6 +88,20 @@ export class Pool {
   /** As its process was weighed last; null when it was not. */
   bytesOf(tenant: Tenant): number | null {
     return this.#places.get(tenant)?.bytes ?? null;
+  }
+
+  /** Whether it has a place. */
+  has(tenant: Tenant): boolean {
+    return this.#places.has(tenant);
+  }
+
+  /** Places that could be taken at once. */
+  get free(): number {
+    const { maxProcesses, memoryBytes } = this.room;
+    const byMemory = Math.floor((memoryBytes - this.bytes) / newcomerBytes);
+    const free = Math.min(maxProcesses - this.live, byMemory);
+    // One is always let in: what is too big for the memory by itself would wait for ever.
+    return Math.max(free, this.live === 0 ? 1 : 0);
   }
 
   /** Place in the line, from 1; null when not in it. */
@@ -126,7 +142,7 @@ export class Pool {
       place,
       untilNext: tenant.untilNext,
       bytes: place.bytes ?? newcomerBytes,
-      yielding: place.yielding,
+      yielding: place.yielding || tenant.isLeaving,
     }));
     for (const { tenant, place } of evictions(taken, this.#line.length, this.room)) {
       place.yielding = true;
@@ -142,23 +158,18 @@ export class Pool {
     const { first } = this.#line;
     if (first === undefined || first.since > since) return false;
     // One for each who waits is enough.
-    const leaving = [...this.#places.values()].filter(({ yielding, givingWay }) => yielding || givingWay);
+    const leaving = [...this.#places].filter(
+      ([{ isLeaving }, { yielding, givingWay }]) => isLeaving || yielding || givingWay,
+    );
     place.givingWay = leaving.length < this.#line.length;
     return place.givingWay;
   }
 
   #admit(): void {
-    for (let { first } = this.#line; first !== undefined && this.#hasRoom; { first } = this.#line) {
+    for (let { first } = this.#line; first !== undefined && this.free > 0; { first } = this.#line) {
       this.#places.set(first.tenant, { bytes: null, yielding: false, givingWay: false });
       this.#line.admitFirst();
     }
-  }
-
-  /** One is always let in: what is too big for the memory by itself would wait for ever. */
-  get #hasRoom(): boolean {
-    const { maxProcesses, memoryBytes } = this.room;
-    if (this.#places.size === 0) return true;
-    return this.#places.size < maxProcesses && this.bytes + newcomerBytes <= memoryBytes;
   }
 }
 

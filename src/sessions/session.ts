@@ -175,9 +175,26 @@ export class Session implements Tenant {
     return this.#claims > 0 || this.#holds.held || this.state !== "idle" ? null : this.#idleSince;
   }
 
-  /** Whether it has a process, or stands in the line for one: what comes for it makes no line longer. */
+  /** Whether it has a process, or is among those that wait for one: what comes for it makes no line longer. */
   get hasPlace(): boolean {
-    return this.#serving !== null || this.#entries.length > 0 || this.#launcher.isUnderWay;
+    return (
+      this.#isServed || this.#entries.length > 0 || this.#launcher.isUnderWay || this.#parking.hold !== null
+    );
+  }
+
+  /** Whether messages of it wait for a process, and for nothing else before that. */
+  get awaitsProcess(): boolean {
+    return !this.#isServed && this.#entries.length > 0 && this.#parking.hold === null;
+  }
+
+  /** Its process is about to go: its memory is none that others have to make room for. */
+  get isLeaving(): boolean {
+    const { pool, limits: ours } = this.#around;
+    return this.#serving?.state === "closing" || (pool.bytesOf(this) ?? 0) > ours.processBytesMax;
+  }
+
+  get #isServed(): boolean {
+    return this.#serving !== null && this.#serving.state !== "closing";
   }
 
   /** Of an idle process, for the pool; null when there is none. */

@@ -113,6 +113,7 @@ test("when too many wait a new chat is sent away, with nothing kept of it; who h
   const message = { text: "Hello", contact: { tier: "bots" } };
   await assert.rejects(rig.switchboard.receive("third", message), { code: "overloaded" });
   await assert.rejects(rig.switchboard.chat("third"), { code: "not_found" });
+  await assert.rejects(rig.switchboard.receive("third", { text: "Hello" }), { code: "refused_contact" });
   const more = [await rig.tell("first", "And this"), await rig.tell("second", "And this")];
   release();
   for (const each of [first, second, ...more]) answerOf(await rig.ended(each));

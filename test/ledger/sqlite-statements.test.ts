@@ -67,9 +67,9 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   const { generation } = write.beginProcess(lease, session.id, "message");
   write.processStarted(lease, generation, 1);
   const accept = (externalId: string) => {
+    const claim = { epoch: lease.epoch, generation };
     const acceptance = write.accept(inbound("a", "hi", { externalId, channel: "signal" }), admitted, {
-      epoch: lease.epoch,
-      generation,
+      claim,
     });
     assert.ok(acceptance.kind === "accepted" || acceptance.kind === "duplicate");
     return acceptance.message;

@@ -78,7 +78,7 @@ export async function accepted(
   fields: Partial<Inbound> = {},
   claim?: Claim,
 ): Promise<Message> {
-  const acceptance = await ledger.accept(inbound(chatId, text, fields), admitted, claim);
+  const acceptance = await ledger.accept(inbound(chatId, text, fields), admitted, { claim });
   assert.equal(acceptance.kind, "accepted");
   return acceptance.message;
 }

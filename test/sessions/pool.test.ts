@@ -129,6 +129,7 @@ describe("the pool", () => {
   /** A chat whose process does what the test says. */
   class Chat implements Tenant {
     untilNext: number | null = null;
+    isLeaving = false;
     asked = false;
     answer: boolean | undefined;
     readonly abort = new AbortController();
@@ -337,5 +338,36 @@ describe("the pool", () => {
       ]),
     );
     assert.deepEqual(asked, ["idle for longer"]);
+  });
+
+  it("asks nobody to close for the sake of one that is about to go in any case", async () => {
+    const pool = new Pool({ ...room, maxProcesses: 2, memoryBytes: 10 * newcomerBytes }, new ManualClock());
+    const asked: string[] = [];
+    const come = (name: string) => {
+      const chat = new Chat(name, () => asked.push(name));
+      void pool.acquire(chat, chat.abort.signal);
+      return chat;
+    };
+    const [runaway, idle] = [come("runaway"), come("idle")];
+    idle.untilNext = 1;
+    runaway.isLeaving = true;
+    pool.weighed(new Map([[runaway, 99 * newcomerBytes]]));
+    come("waiting");
+    assert.deepEqual(asked, []);
+    assert.equal(pool.givesWay(idle, Infinity), false);
+    come("waiting too");
+    assert.deepEqual(asked, ["idle"]);
+  });
+
+  it("says how many could come at once, by their number and by memory", async () => {
+    const pool = new Pool({ ...room, maxProcesses: 3, memoryBytes: 3.5 * newcomerBytes }, new ManualClock());
+    const chat = new Chat("first", () => {});
+    assert.deepEqual([pool.free, pool.has(chat)], [3, false]);
+    await pool.acquire(chat, chat.abort.signal);
+    assert.deepEqual([pool.free, pool.has(chat)], [2, true]);
+    pool.weighed(new Map([[chat, 2 * newcomerBytes]]));
+    assert.equal(pool.free, 1);
+    pool.weighed(new Map([[chat, 9 * newcomerBytes]]));
+    assert.equal(pool.free, 0);
   });
 });

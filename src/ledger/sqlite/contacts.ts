@@ -22,7 +22,7 @@ export function createContactWrites(db: Database): Pick<Writes, "putContact" | "
       return chat;
     },
 
-    accept(inbound, admit, claim) {
+    accept(inbound, admit, { claim = null, crowded = false } = {}) {
       const earlier = findExternal(db, inbound);
       if (earlier !== null)
         return { kind: earlier.text === inbound.text ? "duplicate" : "conflict", message: earlier };
@@ -30,10 +30,11 @@ export function createContactWrites(db: Database): Pick<Writes, "putContact" | "
       const known = readContact(db, inbound.chatId);
       const contact = patched(known ?? unnamed, inbound.contact);
       if (!admit.includes(contact.tier)) return { kind: "refused", tier: contact.tier };
+      if (crowded) return { kind: "crowded" };
 
       const at = Date.now();
       storeContact(db, at, inbound.chatId, known, contact, inbound.sessionNameBase);
-      const held = claim !== undefined && holds(db, inbound.chatId, claim) ? claim : null;
+      const held = claim !== null && holds(db, inbound.chatId, claim) ? claim : null;
       const message = storeMessage(db, at, inbound, held);
       return { kind: "accepted", message, contact, claimed: held !== null };
     },

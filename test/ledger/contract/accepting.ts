@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Inbound } from "../../../src/ledger/index.ts";
 import { accepted, admitted, inbound, stopped, work } from "../support.ts";
 import type { PromiseTest } from "./place.ts";
 
@@ -87,6 +88,22 @@ export function acceptingPromises(promise: PromiseTest): void {
     assert.equal(await ledger.lastSeq(), last);
   });
 
+  promise(
+    "when it is crowded, what is known or refused is told so all the same, and the rest is not kept",
+    async (ledger) => {
+      const message = await accepted(ledger, "a", "hi", { externalId: "x" });
+      const last = await ledger.lastSeq();
+      const crowded = async (chatId: string, fields: Partial<Inbound>) =>
+        await ledger.accept(inbound(chatId, "hi", fields), admitted, { crowded: true });
+      assert.deepEqual(await crowded("a", { externalId: "x" }), { kind: "duplicate", message });
+      assert.deepEqual(await crowded("b", { contact: {} }), { kind: "refused", tier: "unknown" });
+      assert.deepEqual(await crowded("a", {}), { kind: "crowded" });
+      assert.deepEqual(await crowded("b", {}), { kind: "crowded" });
+      assert.equal(await ledger.chat("b"), null);
+      assert.equal(await ledger.lastSeq(), last);
+    },
+  );
+
   promise("an external id means its own chat only, and none is never the same", async (ledger) => {
     await accepted(ledger, "a", "hi", { externalId: "x" });
     await accepted(ledger, "b", "hi", { externalId: "x" });
@@ -115,10 +132,8 @@ export function acceptingPromises(promise: PromiseTest): void {
 
   promise("a claim charges the first try with the acceptance", async (ledger) => {
     const { lease, generation } = await work(ledger, "a");
-    const acceptance = await ledger.accept(inbound("a", "hi"), admitted, {
-      epoch: lease.epoch,
-      generation,
-    });
+    const claim = { epoch: lease.epoch, generation };
+    const acceptance = await ledger.accept(inbound("a", "hi"), admitted, { claim });
     assert.ok(acceptance.kind === "accepted" && acceptance.claimed);
     const { message } = acceptance;
     assert.equal(message.status, "sent");
@@ -148,7 +163,7 @@ export function acceptingPromises(promise: PromiseTest): void {
     const a = await work(ledger, "a");
     const b = await work(ledger, "b");
     const queued = async (epoch: number, generation: number) => {
-      const acceptance = await ledger.accept(inbound("a", "hi"), admitted, { epoch, generation });
+      const acceptance = await ledger.accept(inbound("a", "hi"), admitted, { claim: { epoch, generation } });
       assert.ok(acceptance.kind === "accepted");
       assert.equal(acceptance.claimed, false);
       assert.equal(acceptance.message.status, "queued");

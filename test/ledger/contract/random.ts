@@ -114,7 +114,7 @@ async function carryOut(ledger: Ledger, known: Known, { call, n, picks }: Step):
       };
       const message = inbound(chatId, `text ${picks.length}`, fields);
       const claim = call === "claim" ? { epoch: lease.epoch, generation } : undefined;
-      const acceptance = await ledger.accept(message, admitted, claim);
+      const acceptance = await ledger.accept(message, admitted, { claim });
       if (acceptance.kind === "accepted") known.messages.push(acceptance.message.id);
       return;
     }
