@@ -38,6 +38,8 @@ const schema = z.strictObject({
       process_memory_max_mb: z.int().min(200).max(100_000_000).optional(),
       /** So many chats that were active within `idle_seconds` are resumed at a start, in room that nobody needs. */
       resume_recent: z.int().min(0).max(1000).default(16),
+      /** Processes that are started ahead for chats that are yet to come, in room that nobody needs. */
+      spares: z.int().min(0).max(100).default(1),
       /** Chats that may wait for a process; messages of others are refused then (429). */
       max_waiting: z.int().min(1).max(1_000_000).default(1000),
       /** Most starts at once. Default: the number of cores. */

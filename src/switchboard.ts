@@ -54,6 +54,7 @@ import {
   Pool,
   registryOf,
   type Session,
+  Spares,
   sweepImports,
 } from "./sessions/index.ts";
 import { version } from "./version.ts";
@@ -240,11 +241,14 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       },
       clock,
     );
+    const claude = claudeCode({ homeId: id, path: config.path, clock });
+    const spares = new Spares({ count: processes.spares, claude, gateway, pool, clock, log, folders });
     const manager = new Manager({
       ledger,
-      claude: claudeCode({ homeId: id, path: config.path, clock }),
+      claude,
       gateway,
       pool,
+      spares,
       clock,
       log,
       tiers,
@@ -278,6 +282,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     await storage(sweepImports(importPlaces));
     await clearLeft(folders);
     await storage(manager.recover());
+    await storage(manager.expectNewChats());
     const switchboard = new OpenSwitchboard({
       upstream: offline === null ? { kind: "api", baseUrl } : { kind: "offline" },
       since: clock.now(),
@@ -285,6 +290,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       manager,
       gateway,
       pool,
+      spares,
       importPlaces,
       feed,
       hurry,
@@ -327,6 +333,7 @@ interface Parts {
   manager: Manager;
   gateway: Gateway;
   pool: Pool;
+  spares: Spares;
   importPlaces: ImportPlaces;
   feed: Feed;
   hurry: AbortController;
@@ -345,7 +352,7 @@ class OpenSwitchboard implements Switchboard {
   }
 
   get host(): HostView {
-    const { since, upstream, pool, gateway, channels } = this.#parts;
+    const { since, upstream, pool, spares, gateway, channels } = this.#parts;
     return {
       version,
       pid: process.pid,
@@ -361,6 +368,7 @@ class OpenSwitchboard implements Switchboard {
         waiting: pool.waiting,
         memoryBytes: pool.bytes,
         memoryBytesMax: pool.room.memoryBytes,
+        spares: spares.ready,
       },
     };
   }

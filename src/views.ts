@@ -130,9 +130,18 @@ export interface HostView {
   channels: string[];
   /** Names of the tiers whose messages are accepted, from the most to the least trusted. */
   tiers: string[];
-  /** Claude processes that hold a slot now, and the most that may. */
-  /** `waiting`: chats in the line for one. Bytes are those of all process trees, as they were weighed last. */
-  processes: { live: number; max: number; waiting: number; memoryBytes: number; memoryBytesMax: number };
+  /**
+   * Claude processes that hold a slot now, and the most that may. `waiting`: chats in the line for one. Bytes are those of all
+   * process trees, as they were weighed last. `spares`: of the live ones, those that wait for a new chat.
+   */
+  processes: {
+    live: number;
+    max: number;
+    waiting: number;
+    memoryBytes: number;
+    memoryBytesMax: number;
+    spares: number;
+  };
 }
 
 /** The model's API in trouble. `transient` passes by itself; the others park the chats. */

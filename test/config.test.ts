@@ -30,6 +30,7 @@ describe("the config", () => {
         stop_seconds: 10,
         process_memory_mb: 1024,
         resume_recent: 16,
+        spares: 1,
         max_waiting: 1000,
       },
       api: { patience_seconds: 600 },
@@ -113,6 +114,8 @@ describe("the config", () => {
       "processes.idle_seconds: Too small: expected number to be >0 (found -1)",
     ],
     ["no process at all", "[processes]\nmax = 0", "processes.max", /^processes.max: .*>=1 \(found 0\)$/],
+    ["nobody who may wait", "[processes]\nmax_waiting = 0", "processes.max_waiting", />=1 \(found 0\)$/],
+    ["fewer spares than none", "[processes]\nspares = -1", "processes.spares", />=0 \(found -1\)$/],
     ["half a process", "[processes]\nmax = 1.5", "processes.max", /^processes.max: .*int.*\(found 1.5\)$/],
     [
       "more than a number may be",

@@ -250,6 +250,7 @@ export const hostSchema = z
       waiting: z.int(),
       memoryBytes: z.int(),
       memoryBytesMax: z.int(),
+      spares: z.int(),
     }),
   })
   .meta({ id: "Host" });

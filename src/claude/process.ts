@@ -77,6 +77,8 @@ class ClaudeCodeProcess implements ClaudeProcess {
   readonly #tools = new Map<string, string>();
   /** Of a compaction that was asked for; null when there is none under way. */
   #compaction: { well: boolean } | null = null;
+  /** A note was given, and has not been taken in yet. */
+  #noting = false;
   #errorCode: string | null = null;
   #costUsd: number;
 
@@ -135,6 +137,18 @@ class ClaudeCodeProcess implements ClaudeProcess {
       message: { role: "user", content: "/compact" },
       parent_tool_use_id: null,
       uuid: randomUUID(),
+    });
+  }
+
+  note(text: string): void {
+    this.#noting = true;
+    this.#input.push({
+      type: "user",
+      message: { role: "user", content: text },
+      parent_tool_use_id: null,
+      uuid: randomUUID(),
+      client_composed: true,
+      shouldQuery: false,
     });
   }
 
@@ -291,6 +305,11 @@ class ClaudeCodeProcess implements ClaudeProcess {
     if (this.#compaction !== null) {
       this.#emit({ type: "compacted", outcome: this.#compaction.well ? "done" : compactionIn(result) });
       this.#compaction = null;
+      return;
+    }
+    if (this.#noting) {
+      this.#noting = false;
+      this.#emit({ type: "noted" });
       return;
     }
     const { text } = this.#reply;

@@ -3,7 +3,7 @@
  * from seeing each other (they register there) and from racing on `.claude.json`, which each start rewrites.
  */
 
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Space } from "./claude.ts";
 
@@ -12,6 +12,11 @@ export async function openSpace(spaces: string, sessionId: string): Promise<Spac
   const space = spaceOf(spaces, sessionId);
   for (const folder of Object.values(space)) await mkdir(folder, { recursive: true, mode: 0o700 });
   return space;
+}
+
+/** Removes all of it. No process of it may run. */
+export async function removeSpace(spaces: string, sessionId: string): Promise<void> {
+  await rm(join(spaces, sessionId), { recursive: true, force: true, maxRetries: 3 });
 }
 
 export function spaceOf(spaces: string, sessionId: string): Space {

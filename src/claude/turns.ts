@@ -9,6 +9,7 @@
  * - an interrupt is a `user` line too, but unlike a message's it has no `promptSource`: contacts can type its words;
  * - an error of the API ends the turn with an `assistant` line `isApiErrorMessage`;
  * - a turn that was left open is closed by the next one with a made-up line of the model `<synthetic>`;
+ * - a text that was given without asking the model (`shouldQuery: false`) is a `user` line with `queueTranscriptOnly`;
  * - a compaction leaves a summary that follows nothing, and notes of the command that asked for it.
  */
 
@@ -47,6 +48,7 @@ const entrySchema = z.object({
   isApiErrorMessage: z.boolean().optional().catch(undefined),
   error: z.string().optional().catch(undefined),
   promptSource: z.string().optional().catch(undefined),
+  queueTranscriptOnly: z.boolean().optional().catch(undefined),
   mergedSendUuids: z.array(z.string()).optional().catch(undefined),
   message: z
     .object({
@@ -107,7 +109,7 @@ class Reader {
       return;
     }
     const text = blocks.map(({ text = "" }) => text).join("");
-    if (isNoteOfCommand(entry, text)) return;
+    if (isNoteOfCommand(entry, text) || entry.queueTranscriptOnly === true) return;
     if (entry.isMeta === true) {
       if (turn === undefined) return;
       turn.end = { kind: "open" };

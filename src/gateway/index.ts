@@ -5,6 +5,7 @@ export {
   type Hold,
   type ModelRequest,
   startGateway,
+  type TokenOptions,
 } from "./gateway.ts";
 export type { Trouble } from "./line.ts";
 export type { UpstreamOptions } from "./upstream.ts";

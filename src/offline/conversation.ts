@@ -41,7 +41,7 @@ export function readConversation(request: MessagesRequest): Conversation {
       case "message": {
         const [, facts, text = part.text] = FACTS.exec(part.text) ?? [];
         contactName = nameIn(facts) ?? contactName;
-        if (text !== "") messages.push(text);
+        if (text !== "" && !NOTE.test(text)) messages.push(text);
         break;
       }
       case "answer":
@@ -74,6 +74,8 @@ export function readConversation(request: MessagesRequest): Conversation {
 
 /** Switchboard's own text: one line of JSON, alone or, after a fold, before the message it came with. */
 const FACTS = /^Contact facts from Switchboard: (\{.*\})\n?([\s\S]*)/;
+/** What it tells beside a contact's words. */
+const NOTE = /^A note from Switchboard: .*$/;
 const factsSchema = z.object({ name: z.string(), kind: z.string().optional() });
 
 function nameIn(facts: string | undefined): string | undefined {

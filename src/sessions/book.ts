@@ -29,6 +29,8 @@ export interface BookOptions {
   hurry: AbortSignal;
   /** Of a write that nobody waits for. */
   onFailure(error: unknown): void;
+  /** The id for the session of a chat that has none; called before each attempt to open it. Default: a random one. */
+  newSessionId?: (contact: Contact) => string;
 }
 
 /** What the ledger knows of the chat. */
@@ -116,13 +118,16 @@ export class Book {
 
   async #opened(): Promise<Page> {
     if (this.#page !== null) return this.#page;
-    const { ledger, chatId, hostId } = this.#options;
+    const { ledger, chatId, hostId, newSessionId = () => randomUUID() } = this.#options;
     const grant = await ledger.acquire(chatId, hostId);
     if ("heldBy" in grant) throw new Error(`the chat is held by host ${grant.heldBy}`);
     const lease = { chatId, epoch: grant.epoch };
-    const record = await ledger.openSession(lease, randomUUID());
     const chat = await ledger.chat(chatId);
     if (chat === null) throw new Error("the chat is not in the ledger");
+    const record = await ledger.openSession(
+      lease,
+      chat.session === null ? newSessionId(chat.contact) : randomUUID(),
+    );
     const times = await ledger.acceptTimes(chatId, lookedAt);
     const { contact, sessionName: name, unprovenSessionId } = chat;
     this.#page = { lease, record, contact, name, unprovenSessionId, times };

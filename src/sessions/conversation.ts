@@ -11,9 +11,10 @@ import type { Logger } from "../log.ts";
 import { type Continuation, type Settled, settle } from "./aftermath.ts";
 import type { Book } from "./book.ts";
 import { type Entry, putBack } from "./entry.ts";
-import { copyOf, type Folders, type Ground, prepareGround, putAside, turnsOf } from "./ground.ts";
+import { copyOf, type Folders, type Ground, groundOf, prepareGround, putAside, turnsOf } from "./ground.ts";
 import { freshNotice } from "./notices.ts";
 import type { Over } from "./serving.ts";
+import type { Spare } from "./spares.ts";
 
 const repairs: Record<Exclude<Ground["did"], "nothing">, string> = {
   restored: "The transcript was restored from its copy.",
@@ -156,6 +157,11 @@ export class Conversation {
       return first === undefined ? null : await this.#begunAnew(ground, first);
     this.#noteUnproven(ground, record);
     return ground;
+  }
+
+  /** What a spare stands on that serves this session. */
+  async prepareSpare(spare: Spare): Promise<Ground> {
+    return await groundOf(spare, this.#book.known.name, this.#folders, this.#log);
   }
 
   /** Puts it aside and begins another. */

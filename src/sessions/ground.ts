@@ -20,6 +20,7 @@ import {
 import type { Session as SessionRecord } from "../ledger/index.ts";
 import type { Logger } from "../log.ts";
 import { linkSpace } from "./link.ts";
+import type { Spare } from "./spares.ts";
 
 export interface Ground {
   space: Space;
@@ -77,6 +78,17 @@ export async function prepareGround(
   if ((await readTurns(transcript)).length > 1) return { ...ground, costSoFarUsd };
   await putTranscriptAside(space, sdkSessionId, copiesOf(record, folders));
   return { ...ground, transcript: null };
+}
+
+/** Of a session that a spare serves, whose space it is in already. */
+export async function groundOf(
+  { sessionId, space }: Spare,
+  name: string,
+  folders: Folders,
+  log: Logger,
+): Promise<Ground> {
+  await linkSpace(folders.links, name, space.work, log);
+  return { space, sdkSessionId: sessionId, transcript: null, costSoFarUsd: 0, did: "nothing", lost: false };
 }
 
 /**

@@ -2,6 +2,8 @@
  * Gets a session's next process running: after the delay that the last deaths ask for it takes a slot and a place among the
  * starts, sees to the ground that the process stands on, has the ledger number it, and charges the turn that it has to take
  * up. It can be called off at any time; then either no process was spawned, or the caller finds it.
+ *
+ * A new session whose id is a spare's has its process already: nothing of this is waited for but the ledger.
  */
 
 import { sleep } from "../clock.ts";
@@ -13,9 +15,10 @@ import type { Deaths } from "./deaths.ts";
 import type { Entry } from "./entry.ts";
 import type { Ground } from "./ground.ts";
 import type { Tenant } from "./pool.ts";
-import { noteRunning } from "./running.ts";
+import { forgetSpare, noteRunning } from "./running.ts";
 import type { Serving } from "./serving.ts";
 import type { Surroundings } from "./session.ts";
+import type { Spare } from "./spares.ts";
 
 /** What the process is wanted for. */
 export interface Plan {
@@ -29,6 +32,8 @@ export interface Plan {
 export interface Launch extends Plan {
   generation: number;
   ground: Ground;
+  /** Whose process it takes over; null: one has to be spawned. */
+  spare: Spare | null;
   /** To be called when it has started up, or has ended: others may start then. */
   startDone: () => void;
 }
@@ -41,6 +46,8 @@ export interface LauncherOptions {
   deaths: Deaths;
   /** Null: no process is wanted any more. */
   plan(): Plan | null;
+  /** The spare whose session this is, once; the launcher hands it over or closes it. */
+  takeSpare(): Spare | null;
   /** Spawns it and takes it over, both at once. */
   serve(launch: Launch): Serving;
   onFailed(error: unknown): void;
@@ -77,6 +84,8 @@ export class Launcher {
     this.#underWay = { abort, settled: settled.promise };
     let serving: Serving | null = null;
     try {
+      serving = await this.#takeOver(abort.signal);
+      if (serving !== null) return serving;
       const delay = deaths.delayBeforeNext;
       if (delay > 0) await sleep(clock, delay, abort.signal);
       if (!(await pool.acquire(tenant, abort.signal))) return null;
@@ -89,6 +98,23 @@ export class Launcher {
     }
   }
 
+  /** Null: there is no spare for it, or it is of no use. */
+  async #takeOver(calledOff: AbortSignal): Promise<Serving | null> {
+    const { conversation, plan: planned, takeSpare } = this.#options;
+    const spare = takeSpare();
+    if (spare === null) return null;
+    let serving: Serving | null = null;
+    try {
+      const plan = planned();
+      if (plan === null || plan.policy !== spare.policy || plan.continuation !== null) return null;
+      const ground = await conversation.prepareSpare(spare);
+      serving = await this.#begin({ ...plan, ground, spare, startDone() {} }, calledOff);
+      return serving;
+    } finally {
+      if (serving === null) await spare.close();
+    }
+  }
+
   /** Has a place among the starts, and leaves it when the start is done. */
   async #start(calledOff: AbortSignal): Promise<Serving | null> {
     const startDone = once(() => this.#options.around.pool.starts.leave());
@@ -98,7 +124,7 @@ export class Launcher {
       if (plan === null) return null;
       const ground = await this.#prepare(plan);
       if (ground === null) return null;
-      serving = await this.#begin({ ...plan, ground, startDone }, calledOff);
+      serving = await this.#begin({ ...plan, ground, spare: null, startDone }, calledOff);
       void serving?.over.then(startDone);
       return serving;
     } finally {
@@ -119,7 +145,7 @@ export class Launcher {
 
   async #begin(plan: Omit<Launch, "generation">, calledOff: AbortSignal): Promise<Serving | null> {
     const { book, conversation, around, onFailed, serve } = this.#options;
-    const { continuation, reason } = plan;
+    const { continuation, reason, spare } = plan;
     const { record } = book.known;
     const { generation } = await book.write((ledger, lease) => ledger.beginProcess(lease, record.id, reason));
     if (calledOff.aborted) {
@@ -130,9 +156,10 @@ export class Launcher {
     if (continuation !== null) await conversation.charge(generation, continuation);
     try {
       await noteRunning(around.folders, record.id);
+      if (spare !== null) await forgetSpare(around.folders, record.id);
       // Nothing is waited for between here and the spawn: whoever has called it off finds no process later.
-      if (calledOff.aborted) {
-        this.#notBegun(generation, continuation, notNeeded);
+      if (calledOff.aborted || spare?.isWell === false) {
+        this.#notBegun(generation, continuation, calledOff.aborted ? notNeeded : "the spare has ended");
         return null;
       }
       const serving = serve({ ...plan, generation });

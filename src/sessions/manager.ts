@@ -7,7 +7,7 @@ import { sleep } from "../clock.ts";
 import type { Acceptance, Claim, Contact, Inbound, Message, Try } from "../ledger/index.ts";
 import type { Waiting } from "../views.ts";
 import { restartDelayMs } from "./health.ts";
-import { newcomerBytes } from "./pool.ts";
+import { newcomerBytes, type Tenant } from "./pool.ts";
 import { Session, type Surroundings } from "./session.ts";
 
 /** Chats that are looked up at once when the daemon starts. */
@@ -15,6 +15,9 @@ const pageSize = 500;
 
 /** ms. */
 const lookAgainMs = 500;
+
+/** Chats whose tiers tell what the next new one's will be. */
+const sparesLookAt = 100;
 
 /** ms beyond the drain limit in which what remains is ended in order; then everything is hurried. */
 const drainMarginMs = 10_000;
@@ -92,6 +95,13 @@ export class Manager {
     }
   }
 
+  /** New chats are likely to be of the tiers of those that were active last: spares are kept for them. */
+  async expectNewChats(): Promise<void> {
+    const { ledger, tiers, spares } = this.#options;
+    const { chats } = await ledger.chats({ limit: sparesLookAt });
+    spares.expect(chats.flatMap(({ contact }) => tiers.get(contact.tier) ?? []));
+  }
+
   /** Stores a message and hands it to its session. Resolves when it is on disk. */
   async accept(inbound: Inbound): Promise<Acceptance> {
     const { ledger, admitted } = this.#options;
@@ -153,13 +163,17 @@ export class Manager {
     this.#draining = true;
     this.#stopChecks();
     const cancel = clock.after(limits.drainMs + drainMarginMs, () => this.#outOfPatience.abort());
+    const sparesGone = this.#options.spares.close();
     await Promise.allSettled([...this.#replacing.values()].map(({ settled }) => settled));
     await Promise.allSettled([...this.#sessions.values()].map((session) => session.drain()));
+    await sparesGone;
     cancel();
   }
 
   async #check(): Promise<void> {
     await this.#weigh();
+    if (this.#draining) return;
+    this.#options.spares.keep();
     for (const session of this.#sessions.values()) void session.check();
   }
 
@@ -167,20 +181,31 @@ export class Manager {
   async #weigh(): Promise<void> {
     if (this.#isWeighing) return;
     this.#isWeighing = true;
-    const { weigh, pool, log } = this.#options;
+    const { weigh, pool, spares, log } = this.#options;
+    const tenants = () => [
+      ...[...this.#sessions.values()].map((session) => ({
+        tenant: session,
+        pid: session.process?.pid ?? null,
+        isStarting: session.state === "starting",
+      })),
+      ...spares.all.map((spare) => ({ tenant: spare, pid: spare.pid, isStarting: !spare.isReady })),
+    ];
     try {
-      const sessions = [...this.#sessions.values()].flatMap((session) =>
-        session.process === null ? [] : [{ session, pid: session.process.pid }],
-      );
-      const bytes = await weigh(sessions.map(({ pid }) => pid));
+      const bytes = await weigh(tenants().flatMap(({ pid }) => pid ?? []));
       // Who has another process by now was not weighed.
-      const weighed = sessions.filter(({ session, pid }) => session.process?.pid === pid);
-      pool.weighed(
-        new Map(weighed.map(({ session, pid }) => [session, weightOf(session, bytes.get(pid) ?? 0)])),
-      );
+      const weights = tenants().flatMap(({ tenant, pid, isStarting }): Array<[Tenant, number]> => {
+        const weight = pid === null ? undefined : bytes.get(pid);
+        if (weight === undefined) return [];
+        // It will take more than it does yet.
+        return [[tenant, isStarting ? Math.max(weight, newcomerBytes) : weight]];
+      });
+      pool.weighed(new Map(weights));
       const isOver = pool.bytes > pool.room.memoryBytes;
       if (isOver && !this.#isOverMemory)
-        log.warn({ bytes: pool.bytes, ...pool.room }, "the processes take more memory than they may together");
+        log.warn(
+          { bytes: pool.bytes, ...pool.room },
+          "the processes take more memory than they may together",
+        );
       this.#isOverMemory = isOver;
     } catch (error) {
       log.warn({ error: String(error) }, "the processes could not be weighed");
@@ -267,9 +292,4 @@ export class Manager {
     }
     return [];
   }
-}
-
-/** One that is starting will take more than it does yet. */
-function weightOf({ state }: Session, bytes: number): number {
-  return state === "starting" ? Math.max(bytes, newcomerBytes) : bytes;
 }

@@ -11,7 +11,6 @@
 import type { Clock } from "../clock.ts";
 
 export interface Tenant {
-  readonly chatId: string;
   /** ms until its idle process is likely to be needed; null while it is not idle. */
   readonly untilNext: number | null;
   /** Its process is about to end in any case. */
@@ -117,6 +116,20 @@ export class Pool {
     this.#admit();
     this.makeRoom();
     return admitted;
+  }
+
+  /** Takes a place that is to spare, at once. Throws when there is none. */
+  take(tenant: Tenant): void {
+    if (!this.hasRoomToSpare) throw new Error("there is no room to spare");
+    this.#places.set(tenant, { bytes: null, yielding: false, givingWay: false });
+  }
+
+  /** The place goes over to somebody else, with the process that it is for. */
+  transfer(from: Tenant, to: Tenant): void {
+    const place = this.#places.get(from);
+    if (place === undefined) throw new Error("who gives a place must have one");
+    this.#places.delete(from);
+    this.#places.set(to, place);
   }
 
   release(tenant: Tenant): void {

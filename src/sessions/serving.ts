@@ -20,6 +20,8 @@ import type { Ground } from "./ground.ts";
 import { limits, type Ping, type ProcessSnapshot } from "./health.ts";
 import { failureNotices } from "./notices.ts";
 import { endingsOf, outcomeOf } from "./outcome.ts";
+import type { Tenant } from "./pool.ts";
+import type { Owner, Served, Spare } from "./spares.ts";
 import { recordCall } from "./tools.ts";
 import { OpenTurn, timeoutOf } from "./turn.ts";
 
@@ -29,6 +31,9 @@ export interface ServingOptions {
   generation: number;
   policy: Policy;
   ground: Ground;
+  /** Whose process it is; null: one is launched. */
+  spare: Spare | null;
+  tenant: Tenant;
   /** The cut turn that it takes up, its tries charged. */
   continuation: Continuation | null;
   /** The conversation is to be made shorter before anything is said. */
@@ -113,7 +118,7 @@ export class Serving {
 
   /** Throws when the process cannot be spawned. */
   constructor(options: ServingOptions) {
-    const { generation, policy, ground, continuation, compact, book, claude, gateway, clock } = options;
+    const { generation, policy, ground, spare, continuation, compact, book, clock } = options;
     this.#options = options;
     this.generation = generation;
     this.policy = policy;
@@ -128,16 +133,33 @@ export class Serving {
       entry.phase = "taken";
       this.#hold(entry);
     }
+    const owner: Owner = {
+      onRequest: (request) => this.#noteRequest(request),
+      onHeld: (hold) => options.onHeld(hold),
+      beforeTool: (call) => this.#beforeTool(call),
+      onEvent: (event) => this.#on(event),
+    };
+    const served = spare === null ? this.#launch(owner) : spare.handOver(owner, options.tenant);
+    this.#process = served.process;
+    this.#revokeToken = served.revokeToken;
+    this.#ready = spare !== null;
+    if (compact) this.#process.compact();
+    this.#cancelLimit = this.#ready
+      ? () => {}
+      : clock.after(limits.start, () => this.fail("it did not start up", "kill"));
+  }
+
+  #launch({ onRequest, onHeld, beforeTool, onEvent }: Owner): Served {
+    const { generation, policy, ground, continuation, claude, gateway } = this.#options;
     const { token, revoke } = gateway.issue({
       generation,
       // A cut turn is run on before the process knows its hooks: a call would be made that nobody was asked about.
       ...(continuation !== null && { admitted: this.#readiness.promise }),
-      onRequest: (request) => this.#noteRequest(request),
-      onHeld: (hold) => options.onHeld(hold),
+      onRequest,
+      onHeld,
     });
-    this.#revokeToken = revoke;
     try {
-      this.#process = claude.launch({
+      const process = claude.launch({
         generation,
         space: ground.space,
         session: { sdkSessionId: ground.sdkSessionId, ...beginning(ground, continuation) },
@@ -147,15 +169,14 @@ export class Serving {
         tools: policy.tools,
         costSoFarUsd: ground.costSoFarUsd,
         api: { baseUrl: gateway.url, token },
-        beforeTool: (call) => this.#beforeTool(call),
-        onEvent: (event) => this.#on(event),
+        beforeTool,
+        onEvent,
       });
+      return { process, revokeToken: revoke };
     } catch (error) {
       revoke();
       throw error;
     }
-    if (compact) this.#process.compact();
-    this.#cancelLimit = clock.after(limits.start, () => this.fail("it did not start up", "kill"));
   }
 
   get pid(): number {

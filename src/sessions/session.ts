@@ -10,6 +10,7 @@
  * - What crashes here is not patched up: the manager throws this object away and starts anew from the ledger.
  */
 
+import { randomUUID } from "node:crypto";
 import type { Claude, CompactionOutcome } from "../claude/index.ts";
 import { type Clock, sleep } from "../clock.ts";
 import { effectiveTier, type Policy, type Tiers } from "../contacts/tiers.ts";
@@ -57,6 +58,7 @@ import type { Pool, Tenant } from "./pool.ts";
 import { untilNext } from "./rhythm.ts";
 import { clearAfter } from "./running.ts";
 import { type Over, Serving } from "./serving.ts";
+import type { Spare, Spares } from "./spares.ts";
 import { noteOf } from "./tools.ts";
 
 /** What a session is given: its siblings' services and the manager's ear. */
@@ -65,6 +67,7 @@ export interface Surroundings {
   claude: Claude;
   gateway: Gateway;
   pool: Pool;
+  spares: Spares;
   clock: Clock;
   log: Logger;
   tiers: Tiers;
@@ -93,6 +96,8 @@ export class Session implements Tenant {
   /** Everything open, in the order of acceptance. */
   #entries: Entry[] = [];
   #serving: Serving | null = null;
+  /** Whose session this is, until the launcher has it. */
+  #spare: Spare | null = null;
   /** In ms of the monotonic clock; null while something is open. */
   #idleSince: number | null = null;
   readonly #launcher: Launcher;
@@ -130,7 +135,10 @@ export class Session implements Tenant {
     const { ledger, clock, hostId, hurry } = around;
     const onFailure = (error: unknown) => around.onCrash(this, error);
     this.#parking = new Parking(around.gateway, clock);
-    this.#book = new Book({ chatId, hostId, ledger, clock, log: this.#log, hurry, onFailure });
+    this.#book = new Book({
+      ...{ chatId, hostId, ledger, clock, log: this.#log, hurry, onFailure },
+      newSessionId: (contact) => this.#spareFor(contact)?.sessionId ?? randomUUID(),
+    });
     this.#conversation = new Conversation(this.#book, around.folders, this.#log);
     this.#holds = new Holds({
       onHeld: () => this.#launcher.callOff(),
@@ -140,6 +148,11 @@ export class Session implements Tenant {
       ...{ tenant: this, around, book: this.#book, conversation: this.#conversation, deaths: this.#deaths },
       plan: () => this.#plan(),
       serve: (launch) => this.#serve(launch),
+      takeSpare: () => {
+        const spare = this.#spare;
+        this.#spare = null;
+        return spare;
+      },
       onFailed: (error) => this.#startFailed(error),
       onNothingToResume: () => {
         this.#wake = null;
@@ -405,6 +418,7 @@ export class Session implements Tenant {
     this.#cancelLook();
     this.#noteStarted();
     await this.#launcher.callOff();
+    await this.#spare?.close();
     const serving = this.#serving;
     serving?.close("the session crashed", "terminate");
     await serving?.over;
@@ -435,6 +449,11 @@ export class Session implements Tenant {
   async #run(): Promise<void> {
     await this.#book.open();
     await this.#recover(null);
+    await this.#serveAll();
+    await this.#dropSpare();
+  }
+
+  async #serveAll(): Promise<void> {
     while (this.#wanted()) {
       if (this.#holds.held) {
         await this.#holds.released;
@@ -465,8 +484,23 @@ export class Session implements Tenant {
     const { trouble } = gateway;
     if (this.#draining || !isHold(trouble) || gateway.holdMs === 0) return false;
     this.#tellHold(trouble);
+    await this.#dropSpare();
     await this.#parking.until(trouble);
     return true;
+  }
+
+  /** For a chat that has no session yet, and a message. */
+  #spareFor({ tier }: Contact): Spare | null {
+    const [first] = this.#entries;
+    const policy = this.#around.tiers.get(effectiveTier(tier, first?.message.sender?.tier));
+    if (first !== undefined && policy !== undefined) this.#spare ??= this.#around.spares.take(policy);
+    return this.#spare;
+  }
+
+  /** It was not needed after all; another process may start only when it is gone. */
+  async #dropSpare(): Promise<void> {
+    await this.#spare?.close();
+    this.#spare = null;
   }
 
   #tellHold(hold: Hold): void {
@@ -518,10 +552,11 @@ export class Session implements Tenant {
     };
   }
 
-  #serve({ generation, policy, ground, continuation, startDone }: Launch): Serving {
+  #serve({ generation, policy, ground, spare, continuation, startDone }: Launch): Serving {
     const { claude, gateway, clock, onText } = this.#around;
     const serving: Serving = new Serving({
-      ...{ generation, policy, ground, continuation, book: this.#book, claude, gateway, clock },
+      ...{ generation, policy, ground, spare, continuation, book: this.#book, claude, gateway, clock },
+      tenant: this,
       compact: this.#conversation.tooLong && ground.transcript !== null,
       onReady: () => {
         startDone();

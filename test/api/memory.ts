@@ -32,7 +32,7 @@ export class MemorySwitchboard implements Switchboard {
     trouble: null,
     channels: [],
     tiers: ["family"],
-    processes: { live: 0, max: 1, waiting: 0, memoryBytes: 0, memoryBytesMax: 1 },
+    processes: { live: 0, max: 1, waiting: 0, memoryBytes: 0, memoryBytesMax: 1, spares: 0 },
   };
   /** Thrown by the next call of `receive`. */
   failNext: Error | null = null;

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { serve, token } from "../api/face.ts";
 import { MemorySwitchboard } from "../api/memory.ts";
-import { type Daemon, newHome, type RunOptions, run, startDaemon } from "./rig.ts";
+import { calmHome, type Daemon, type RunOptions, run, startDaemon } from "./rig.ts";
 
 describe("the command line", () => {
-  const { home, remove } = newHome();
+  const { home, remove } = calmHome();
   let daemon: Daemon;
   before(async () => {
     daemon = await startDaemon(home);

@@ -6,11 +6,11 @@ import type { EventView, HistoryEntry, ReplyView } from "../../src/views.ts";
 import { serve, token } from "../api/face.ts";
 import { MemorySwitchboard } from "../api/memory.ts";
 import { eventually } from "../support/eventually.ts";
-import { type Daemon, main, newHome, run, start, startDaemon } from "./rig.ts";
+import { calmHome, type Daemon, main, run, start, startDaemon } from "./rig.ts";
 import { ctrlC, skip, Terminal } from "./terminal.ts";
 
 describe("log", () => {
-  const { home, remove } = newHome();
+  const { home, remove } = calmHome();
   let daemon: Daemon;
   before(async () => {
     daemon = await startDaemon(home);

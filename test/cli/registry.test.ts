@@ -21,10 +21,10 @@ import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { ImportView } from "../../src/views.ts";
 import { eventually } from "../support/eventually.ts";
-import { type Daemon, newHome, type RunOptions, run, start, startDaemon } from "./rig.ts";
+import { calmHome, type Daemon, newHome, type RunOptions, run, start, startDaemon } from "./rig.ts";
 
 describe("the registry on the command line", () => {
-  const { home, remove } = newHome();
+  const { home, remove } = calmHome();
   const folder = dirname(home);
   let daemon: Daemon;
   before(async () => {

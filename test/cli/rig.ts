@@ -2,9 +2,10 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { asToldOnly } from "../support/as-told.ts";
 
 const root = join(import.meta.dirname, "../..");
 export const main = join(root, "src/cli/main.ts");
@@ -19,6 +20,14 @@ const environment = {
 export function newHome(): { home: string; remove(): void } {
   const folder = mkdtempSync(join(tmpdir(), "switchboard-cli-"));
   return { home: join(folder, "home"), remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** As `newHome`, made already, with a config by which no process is started that no test asked for. */
+export function calmHome(): ReturnType<typeof newHome> {
+  const made = newHome();
+  mkdirSync(made.home, { mode: 0o700 });
+  writeFileSync(join(made.home, "switchboard.toml"), asToldOnly());
+  return made;
 }
 
 export interface Run {

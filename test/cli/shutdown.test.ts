@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { type OfflineModel, startOffline } from "../../src/offline/index.ts";
-import { type Daemon, isAlive, newHome, run, startDaemon } from "./rig.ts";
+import { calmHome, type Daemon, isAlive, run, startDaemon } from "./rig.ts";
 
 describe("a daemon that ends in mid-turn", () => {
   let model: OfflineModel;
@@ -30,7 +30,7 @@ describe("a daemon that ends in mid-turn", () => {
   beforeEach(async () => {
     held = Promise.withResolvers();
     finish = held.resolve;
-    ({ home, remove } = newHome());
+    ({ home, remove } = calmHome());
     daemon = await startDaemon(home, [], { ANTHROPIC_BASE_URL: model.url, ANTHROPIC_API_KEY: "of-the-test" });
     token = readFileSync(join(home, "token"), "utf8").trim();
     stream = call("/v1/events?after=0").then((response) => response.text());

@@ -8,10 +8,11 @@ import { chatSchema, messageSchema } from "../../src/api/schemas.ts";
 import type { InboundInput } from "../../src/index.ts";
 import { type OfflineModel, type RecordedRequest, type Step, startOffline } from "../../src/offline/index.ts";
 import { type Daemon, startDaemon } from "../cli/rig.ts";
+import { asToldOnly } from "./as-told.ts";
 import { eventually, patienceMs, type Scope, within } from "./eventually.ts";
 import { requestWith, script } from "./model.ts";
 import { claudesOf, killHard, type ProcessInfo, processesOf, signal } from "./processes.ts";
-import { asToldOnly, credential } from "./rig.ts";
+import { credential } from "./rig.ts";
 import { inTranscript } from "./transcript.ts";
 
 type Message = z.output<typeof messageSchema>;
@@ -32,7 +33,7 @@ export async function startDaemonRig(
     rmSync(folder, { recursive: true, force: true });
   });
   mkdirSync(rig.home, { mode: 0o700 });
-  writeFileSync(join(rig.home, "switchboard.toml"), `${asToldOnly}\n${config}`);
+  writeFileSync(join(rig.home, "switchboard.toml"), asToldOnly(config));
   await rig.start();
   return rig;
 }

@@ -13,14 +13,12 @@ import type { ChatView, InboundInput, MessageView, ReplyView, Switchboard } from
 import { createLogger, silent } from "../../src/log.ts";
 import { type OfflineModel, type RecordedRequest, type Step, startOffline } from "../../src/offline/index.ts";
 import { open } from "../../src/switchboard.ts";
+import { asToldOnly } from "./as-told.ts";
 import { eventually, patienceMs, type Scope, within } from "./eventually.ts";
 import { Journal } from "./journal.ts";
 import { requestWith, script } from "./model.ts";
 import { claudesOf, killHard, type ProcessInfo, processesOf } from "./processes.ts";
 import { inTranscript } from "./transcript.ts";
-
-/** Unless a test is about that, no process is started that it did not ask for. */
-export const asToldOnly = "processes.resume_recent = 0";
 
 export interface RigOptions {
   /** The text of a `switchboard.toml`. */
@@ -70,10 +68,7 @@ export class Rig {
     this.#switchboard = await open({
       home: this.home,
       upstream: { baseUrl: this.model.url, apiKey: credential },
-      config: parseConfig(
-        config.includes("resume_recent") ? config : `${asToldOnly}\n${config}`,
-        "switchboard.toml",
-      ),
+      config: parseConfig(asToldOnly(config), "switchboard.toml"),
       channels: this.#channels,
       log: process.env.SWITCHBOARD_TEST_LOG === undefined ? silent : createLogger("debug"),
     });
