@@ -6,7 +6,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { EventEmitter, on, once } from "node:events";
-import { type Options, type Query, query, type SDKUserMessage } from "@anthropic-ai/claude-agent-sdk";
+import {
+  type Options,
+  type Query,
+  query,
+  type SDKUserMessage,
+  startup,
+  type WarmQuery,
+} from "@anthropic-ai/claude-agent-sdk";
 import { type Launch, openSpace } from "../src/claude/index.ts";
 import { optionsOf } from "../src/claude/launch.ts";
 import { defaultConfig } from "../src/config.ts";
@@ -35,15 +42,21 @@ export async function bareOptions(
   return optionsOf({ ...launch, beforeTool: async () => null, onEvent() {} }, defaultConfig().path);
 }
 
-/** One `query()` with its input kept open; the first `send` starts it. */
+/** One `query()` with its input kept open; the first `send` starts it, unless it was warmed before. */
 export class BareProcess {
   readonly #options: Options;
   readonly #sent = new EventEmitter();
   #query: Query | null = null;
+  #warm: WarmQuery | null = null;
   #child: ChildProcess | null = null;
 
   constructor(options: Options) {
     this.#options = options;
+  }
+
+  /** Has the process start ahead, as the SDK offers it. Resolves when it has. */
+  async warm(): Promise<void> {
+    this.#warm = await startup({ options: this.#spawning });
   }
 
   send(text: string): void {
@@ -65,6 +78,7 @@ export class BareProcess {
   /** Resolves when the process is gone. */
   async end(): Promise<void> {
     const child = this.#child;
+    if (this.#query === null) this.#warm?.close();
     this.#query?.close();
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, "exit");
@@ -79,19 +93,20 @@ export class BareProcess {
     const input = async function* () {
       for await (const [text] of sent) yield messageOf(text);
     };
-    return query({
-      prompt: input(),
-      options: {
-        ...this.#options,
-        // As the SDK does by itself; but only so can it be known when the process is gone.
-        spawnClaudeCodeProcess: ({ command, args, cwd, env, signal }) => {
-          const child = spawn(command, args, { cwd, env, signal, stdio: ["pipe", "pipe", "ignore"] });
-          child.once("error", () => {});
-          this.#child = child;
-          return child;
-        },
+    return this.#warm?.query(input()) ?? query({ prompt: input(), options: this.#spawning });
+  }
+
+  /** The process is spawned as the SDK does by itself; but only so can it be known when it is gone. */
+  get #spawning(): Options {
+    return {
+      ...this.#options,
+      spawnClaudeCodeProcess: ({ command, args, cwd, env, signal }) => {
+        const child = spawn(command, args, { cwd, env, signal, stdio: ["pipe", "pipe", "ignore"] });
+        child.once("error", () => {});
+        this.#child = child;
+        return child;
       },
-    });
+    };
   }
 }
 

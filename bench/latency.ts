@@ -5,8 +5,9 @@
 
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Launch } from "../src/claude/index.ts";
-import { defaultConfig } from "../src/config.ts";
+import { defaultConfig, parseConfig } from "../src/config.ts";
 import { type Policy, tiersOf } from "../src/contacts/tiers.ts";
 import { open, type Switchboard } from "../src/index.ts";
 import { BareProcess, bareOptions } from "./bare.ts";
@@ -22,53 +23,122 @@ export interface LatencyCounts {
   new: number;
 }
 
-/** What each side does in each case. */
-type Side = Record<keyof LatencyCounts, Measure>;
+/** What Switchboard does in each case. */
+interface Ours {
+  live: Measure;
+  resumed: Measure;
+  woken: Measure;
+  new: Measure;
+  spare: Measure;
+}
+
+/** What a host can do with the bare SDK. */
+interface Bare {
+  /** Its input stays open. */
+  stream: Measure;
+  /** A `query()` with `resume` for each message. */
+  resume: Measure;
+  /** A `query()` in a fresh folder. */
+  cold: Measure;
+  /** `startup()` with `resume`, so long ahead. */
+  startupResume: Measure;
+  /** `startup()`, done before the message comes. */
+  startupCold: Measure;
+}
 
 /** Both sides ask with this tier's model, prompt and tools. */
 const tier = "family";
 
-const cases: ReadonlyArray<{ kind: keyof LatencyCounts; name: string; rival: string; warmUp: number }> = [
+/** ms from the first sign that somebody writes until the message is there. */
+const aheadMs = 1000;
+
+interface Case {
+  name: string;
+  ours: keyof Ours;
+  /** What Switchboard is compared with. */
+  rivals: ReadonlyArray<keyof Bare>;
+  count: keyof LatencyCounts;
+  /** Rounds that do not count. */
+  warmUp: number;
+}
+
+const cases: readonly Case[] = [
   // The first turn starts the process; the others warm up compiled code and caches of both sides.
-  { kind: "live", name: "a live session", rival: "bare SDK, open stream", warmUp: 5 },
+  { name: "a live session", ours: "live", rivals: ["stream"], count: "live", warmUp: 5 },
   // The first turn begins the conversation that is resumed.
-  { kind: "resumed", name: "a resumed session", rival: "bare SDK, `resume`", warmUp: 2 },
-  { kind: "new", name: "a new session", rival: "bare SDK, cold `query()`", warmUp: 1 },
+  { name: "a dormant session", ours: "resumed", rivals: ["resume"], count: "resumed", warmUp: 2 },
+  {
+    name: "a dormant session, `wake` 1 s ahead",
+    ours: "woken",
+    rivals: ["startupResume", "cold"],
+    count: "resumed",
+    warmUp: 2,
+  },
+  { name: "a new session", ours: "new", rivals: ["cold"], count: "new", warmUp: 1 },
+  {
+    name: "a new session, with a spare",
+    ours: "spare",
+    rivals: ["startupCold", "cold"],
+    count: "new",
+    warmUp: 2,
+  },
 ];
+
+const rivalNames: Record<keyof Bare, string> = {
+  stream: "bare SDK, open stream",
+  resume: "bare SDK, `resume`",
+  cold: "bare SDK, cold `query()`",
+  startupResume: "bare SDK, `startup()` with `resume`, 1 s ahead",
+  startupCold: "bare SDK, `startup()`",
+};
 
 export async function measureLatency(counts: LatencyCounts, run: Run): Promise<Row[]> {
   await using closing = new AsyncDisposableStack();
   const model = await openModel("answers");
   closing.defer(() => model.close());
-  const switchboard = await open({ home: join(run.folder, "home"), upstream: { baseUrl: model.url } });
-  // In a hurry, for a run that is ended early is in mid-turn.
-  closing.defer(() => switchboard.close({ hurry: AbortSignal.abort() }));
+  const ours = await openOurs(model, run, closing);
   const bare = new BareSide(model, join(run.folder, "bare"), run.signal);
   closing.defer(() => bare.end());
   const sqlite = openPlainSqlite(join(run.folder, "commits.db"), ["chat"]);
   closing.defer(() => sqlite.close());
 
-  const ours = switchboardSide(switchboard, model);
   const commit: Measure = async () => sqlite.write(1);
   const rows: Row[] = [];
-  for (const { kind, name, rival, warmUp } of cases) {
+  for (const { name, ours: kind, rivals, count, warmUp } of cases) {
     const measure = `accept → model request, ${name}`;
-    run.say(`${measure}: ${counts[kind]} rounds`);
-    const contenders = [ours[kind], bare[kind], commit];
-    await inTurns(Math.min(warmUp, counts[kind]), contenders, run);
-    const [a = [], b = [], c = []] = await inTurns(counts[kind], contenders, run);
-    const theirs = latencyRow(measure, rival, b);
-    rows.push(
-      compared(latencyRow(measure, "Switchboard", a), { bare: theirs }),
-      theirs,
-      latencyRow(measure, "one commit (plain SQLite)", c),
+    run.say(`${measure}: ${counts[count]} rounds`);
+    const contenders = [ours[kind], ...rivals.map((rival) => bare[rival]), commit];
+    await inTurns(Math.min(warmUp, counts[count]), contenders, run);
+    const [a = [], ...others] = await inTurns(counts[count], contenders, run);
+    const names = [...rivals.map((rival) => rivalNames[rival]), "one commit (plain SQLite)"];
+    const theirs = others.map((samples, at) => latencyRow(measure, names[at] ?? "", samples));
+    const against = Object.fromEntries(
+      rivals.flatMap((rival, at) => {
+        const row = theirs[at];
+        return row === undefined ? [] : [[rivals.length === 1 ? "bare" : rival, row]];
+      }),
     );
+    rows.push(compared(latencyRow(measure, "Switchboard", a), against), ...theirs);
   }
   return rows;
 }
 
-function switchboardSide(switchboard: Switchboard, model: Model): Side {
-  const ask = async (chatId: string): Promise<number> => {
+/** One Switchboard that keeps no spare, and one that keeps one. */
+async function openOurs(model: Model, run: Run, closing: AsyncDisposableStack): Promise<Ours> {
+  const openOne = async (name: string, spares: number): Promise<Switchboard> => {
+    const config = parseConfig(`processes.spares = ${spares}`, "the bench's config");
+    const switchboard = await open({
+      home: join(run.folder, name),
+      upstream: { baseUrl: model.url },
+      config,
+    });
+    // In a hurry, for a run that is ended early is in mid-turn.
+    closing.defer(() => switchboard.close({ hurry: AbortSignal.abort() }));
+    return switchboard;
+  };
+  const plain = await openOne("home", 0);
+  const withSpare = await openOne("home-with-spare", 1);
+  const ask = async (switchboard: Switchboard, chatId: string): Promise<number> => {
     const text = `Message ${randomUUID()}`;
     const arrival = model.arrival(text);
     const begun = performance.now();
@@ -78,26 +148,39 @@ function switchboardSide(switchboard: Switchboard, model: Model): Side {
     if (status !== "answered") throw new Error(`a message ended as ${status}`);
     return ms;
   };
-  const askOnce = async (chatId: string): Promise<number> => {
-    const ms = await ask(chatId);
+  const askOnce = async (switchboard: Switchboard, chatId: string): Promise<number> => {
+    const ms = await ask(switchboard, chatId);
     await switchboard.closeChat(chatId);
     return ms;
   };
   return {
-    live: () => ask("live"),
-    resumed: () => askOnce("resumed"),
-    new: () => askOnce(`new-${randomUUID()}`),
+    live: () => ask(plain, "live"),
+    resumed: () => askOnce(plain, "resumed"),
+    async woken() {
+      // Not in the first round, which begins the conversation.
+      await plain.wake("woken").catch(() => {});
+      await sleep(aheadMs, undefined, { signal: run.signal });
+      return await askOnce(plain, "woken");
+    },
+    new: () => askOnce(plain, `new-${randomUUID()}`),
+    async spare() {
+      const ms = await askOnce(withSpare, `new-${randomUUID()}`);
+      // The next one starts while nobody is measured.
+      while (withSpare.host.processes.spares === 0) await sleep(10, undefined, { signal: run.signal });
+      return ms;
+    },
   };
 }
 
-class BareSide implements Side {
+class BareSide implements Bare {
   readonly #model: Model;
   readonly #spaces: string;
   readonly #signal: AbortSignal;
   readonly #policy = shippedPolicy(tier);
   readonly #processes = new Set<BareProcess>();
-  #live: BareProcess | null = null;
-  #resumed: string | null = null;
+  #open: BareProcess | null = null;
+  /** Of the conversations that are resumed. */
+  readonly #sessions = new Map<keyof Bare, string>();
 
   constructor(model: Model, spaces: string, signal: AbortSignal) {
     this.#model = model;
@@ -105,22 +188,37 @@ class BareSide implements Side {
     this.#signal = signal;
   }
 
-  live = async (): Promise<number> => {
-    this.#live ??= await this.#process(newSession());
-    return await this.#ask(this.#live);
+  stream = async (): Promise<number> => {
+    this.#open ??= await this.#process(newSession());
+    return await this.#ask(this.#open);
   };
 
-  resumed = async (): Promise<number> => {
-    const session =
-      this.#resumed === null ? newSession() : { mode: "resume" as const, sdkSessionId: this.#resumed };
-    this.#resumed = session.sdkSessionId;
-    return await this.#askOnce(await this.#process(session));
+  resume = async (): Promise<number> => await this.#askOnce(await this.#process(this.#sessionOf("resume")));
+
+  cold = async (): Promise<number> => await this.#askOnce(await this.#process(newSession()));
+
+  startupResume = async (): Promise<number> => {
+    const process = await this.#process(this.#sessionOf("startupResume"));
+    await Promise.all([process.warm(), sleep(aheadMs, undefined, { signal: this.#signal })]);
+    return await this.#askOnce(process);
   };
 
-  new = async (): Promise<number> => this.#askOnce(await this.#process(newSession()));
+  startupCold = async (): Promise<number> => {
+    const process = await this.#process(newSession());
+    await process.warm();
+    return await this.#askOnce(process);
+  };
 
   async end(): Promise<void> {
     await Promise.all([...this.#processes].map((process) => process.end()));
+  }
+
+  /** The same conversation each time. */
+  #sessionOf(kind: keyof Bare): Launch["session"] {
+    const known = this.#sessions.get(kind);
+    const session = known === undefined ? newSession() : { mode: "resume" as const, sdkSessionId: known };
+    this.#sessions.set(kind, session.sdkSessionId);
+    return session;
   }
 
   async #process(session: Launch["session"]): Promise<BareProcess> {

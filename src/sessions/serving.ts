@@ -314,6 +314,8 @@ export class Serving {
   }
 
   #on(event: ClaudeEvent): void {
+    // Its messages may be in a successor's hands by now.
+    if (this.#isGone) return;
     if (event.type !== "gone") this.#progressAt = this.#options.clock.monotonic();
     switch (event.type) {
       case "ready":
@@ -404,7 +406,7 @@ export class Serving {
 
   async #beforeTool(call: ToolRequest): Promise<string | null> {
     const turn = this.#turn;
-    if (turn === null) return "No turn of Switchboard runs.";
+    if (turn === null || this.#isGone) return "No turn of Switchboard runs.";
     const { book, policy, clock } = this.#options;
     const denial = await recordCall(book, {
       call,
@@ -510,7 +512,7 @@ export class Serving {
 
   #noteRequest(request: ModelRequest): void {
     const { n, kind, leftAt, firstByteAt, endedAt } = request;
-    if (kind !== "messages") return;
+    if (kind !== "messages" || this.#isGone) return;
     this.#progressAt = this.#options.clock.monotonic();
     if (endedAt === null) this.#asking.add(n);
     else this.#asking.delete(n);
