@@ -76,7 +76,7 @@ export function entriesIn(text: string): Entry[] {
   });
 }
 
-/** Oldest first. What stands before the first message is none. */
+/** Oldest first. What stands before the first message is none; one that joined a turn whose begin is lost begins it here. */
 export function turnsIn(entries: readonly Entry[]): TranscriptTurn[] {
   const reader = new Reader();
   for (const entry of entries) reader.read(entry);
@@ -125,25 +125,24 @@ class Reader {
       if (turn !== undefined) turn.end = { kind: "interrupted" };
       return;
     }
-    this.#begin(entry);
+    const { uuid, mergedSendUuids = [] } = entry;
+    this.#begin(entry, uuid === undefined ? mergedSendUuids : [...mergedSendUuids, uuid]);
   }
 
-  #begin({ uuid, parentUuid, mergedSendUuids = [] }: Entry): void {
+  #begin({ parentUuid }: Entry, members: string[]): void {
     this.#reply = new ReplyText();
-    this.turns.push({
-      members: uuid === undefined ? mergedSendUuids : [...mergedSendUuids, uuid],
-      text: "",
-      progress: 0,
-      end: { kind: "open" },
-      before: this.#answerBefore(parentUuid ?? null),
-    });
+    const before = this.#answerBefore(parentUuid ?? null);
+    this.turns.push({ members, text: "", progress: 0, end: { kind: "open" }, before });
   }
 
   #readAttachment(entry: Entry): void {
     const { attachment } = entry;
+    if (attachment?.type !== "queued_command" || attachment.source_uuid === undefined) return;
     const turn = this.turns.at(-1);
-    if (turn === undefined || attachment?.type !== "queued_command" || attachment.source_uuid === undefined)
+    if (turn === undefined) {
+      this.#begin(entry, [attachment.source_uuid]);
       return;
+    }
     turn.members.push(attachment.source_uuid);
     turn.end = { kind: "open" };
   }

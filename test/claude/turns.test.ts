@@ -79,7 +79,6 @@ describe("who is in a turn", () => {
   it("is none of what subagents said, what the CLI says itself, and what stands before the first message", () => {
     const side = { isSidechain: true };
     const lines = [
-      joined("nobody's"),
       assistant("before"),
       toolResult,
       meta("<system-reminder>"),
@@ -87,8 +86,14 @@ describe("who is in a turn", () => {
       user("side", side),
       assistant("side", "end_turn", side),
       { type: "queue-operation", operation: "enqueue" },
+      user("noted", { queueTranscriptOnly: true }),
     ];
     assert.deepEqual(turns(...lines), []);
+  });
+
+  it("is who joined it also when its begin is lost, as a full disk loses lines", () => {
+    const { members, end, progress } = turn(toolUse, toolResult, joined("b"), toolUse, joined("c"));
+    assert.deepEqual([members, end, progress], [["b", "c"], { kind: "open" }, 1]);
   });
 });
 

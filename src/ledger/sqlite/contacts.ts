@@ -23,22 +23,63 @@ export function createContactWrites(db: Database): Pick<Writes, "putContact" | "
     },
 
     accept(inbound, admit, { claim = null, crowded = false } = {}) {
-      const earlier = findExternal(db, inbound);
-      if (earlier !== null)
-        return { kind: earlier.text === inbound.text ? "duplicate" : "conflict", message: earlier };
-
-      const known = readContact(db, inbound.chatId);
-      const contact = patched(known ?? unnamed, inbound.contact);
-      if (!admit.includes(contact.tier)) return { kind: "refused", tier: contact.tier };
-      if (crowded) return { kind: "crowded" };
-
       const at = Date.now();
-      storeContact(db, at, inbound.chatId, known, contact, inbound.sessionNameBase);
-      const held = claim !== null && holds(db, inbound.chatId, claim) ? claim : null;
-      const message = storeMessage(db, at, inbound, held);
+      const { chatId } = inbound;
+      // One statement for the ordinary case: a message that nothing speaks against, of a chat that is known.
+      const turn = crowded ? undefined : nextTurn(db, at, inbound, admit);
+      let known = turn === undefined ? null : contactOf(turn);
+      if (turn === undefined) {
+        const earlier = findExternal(db, inbound);
+        if (earlier !== null)
+          return { kind: earlier.text === inbound.text ? "duplicate" : "conflict", message: earlier };
+        known = readContact(db, chatId);
+      }
+      const contact = patched(known ?? unnamed, inbound.contact);
+      if (turn === undefined) {
+        if (!admit.includes(contact.tier)) return { kind: "refused", tier: contact.tier };
+        if (crowded) return { kind: "crowded" };
+      }
+      storeContact(db, at, chatId, known, contact, inbound.sessionNameBase);
+      const seq = turn?.seq ?? nextSeq(db, at, chatId);
+      const held = claim !== null && holds(db, chatId, claim) ? claim : null;
+      const message = storeMessage(db, at, seq, inbound, held);
       return { kind: "accepted", message, contact, claimed: held !== null };
     },
   };
+}
+
+/** The next message's number, and the contact as it stands; undefined when the chat is new, or something may speak against it. */
+function nextTurn(
+  db: Database,
+  at: number,
+  { chatId, externalId, contact }: Inbound,
+  admit: readonly string[],
+): (ContactRow & { seq: number }) | undefined {
+  if (contact.tier !== undefined && !admit.includes(contact.tier)) return undefined;
+  const tiers = contact.tier === undefined ? admit : [];
+  const admitted = tiers.length === 0 ? "" : `AND tier IN (${tiers.map(() => "?").join()})`;
+  return db.get(
+    `UPDATE chats SET last_seq = last_seq + 1, last_message_at = ?, active_at = ?
+     WHERE chat_id = ? AND NOT EXISTS (SELECT 1 FROM messages WHERE chat_id = ? AND external_id = ?) ${admitted}
+     RETURNING last_seq AS seq, name, tier, is_group, queue_mode`,
+    at,
+    at,
+    chatId,
+    chatId,
+    externalId,
+    ...tiers,
+  );
+}
+
+function nextSeq(db: Database, at: number, chatId: string): number {
+  const { seq } = db.one<{ seq: number }>(
+    `UPDATE chats SET last_seq = last_seq + 1, last_message_at = ?, active_at = ? WHERE chat_id = ?
+     RETURNING last_seq AS seq`,
+    at,
+    at,
+    chatId,
+  );
+  return seq;
 }
 
 function findExternal(db: Database, { chatId, externalId }: Inbound): Message | null {
@@ -153,15 +194,8 @@ function holds(db: Database, chatId: string, { epoch, generation }: Claim): bool
   return isHeld(db, { chatId, epoch }) && isRunning(db, chatId, generation);
 }
 
-function storeMessage(db: Database, at: number, inbound: Inbound, claim: Claim | null): Message {
+function storeMessage(db: Database, at: number, seq: number, inbound: Inbound, claim: Claim | null): Message {
   const { id, chatId, externalId, text, sender, channel, route, command } = inbound;
-  const { seq } = db.one<{ seq: number }>(
-    `UPDATE chats SET last_seq = last_seq + 1, last_message_at = ?, active_at = ? WHERE chat_id = ?
-     RETURNING last_seq AS seq`,
-    at,
-    at,
-    chatId,
-  );
   const row: MessageRow = {
     id,
     chat_id: chatId,

@@ -13,6 +13,7 @@ import type { SqliteOptions } from "./protocol.ts";
 export class Database {
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #inserts = new Map<string, StatementSync>();
 
   constructor(connection: DatabaseSync) {
     this.#connection = connection;
@@ -26,9 +27,13 @@ export class Database {
   /** Stores a row of the given columns; returns its rowid. */
   insert<Row extends Record<keyof Row, SQLInputValue>>(table: string, row: Row): number {
     const columns = Object.keys(row);
-    const places = columns.map(() => "?");
-    const sql = `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${places.join(", ")})`;
-    return Number(this.#prepared(sql).run(...Object.values<SQLInputValue>(row)).lastInsertRowid);
+    const into = `${table} (${columns})`;
+    let statement = this.#inserts.get(into);
+    if (statement === undefined) {
+      statement = this.#connection.prepare(`INSERT INTO ${into} VALUES (${columns.map(() => "?")})`);
+      this.#inserts.set(into, statement);
+    }
+    return Number(statement.run(...Object.values<SQLInputValue>(row)).lastInsertRowid);
   }
 
   /** The first row. All tables are STRICT, so `Row` is what the schema says of the columns asked for. */
