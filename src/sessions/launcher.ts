@@ -144,9 +144,11 @@ export class Launcher {
   }
 
   async #begin(plan: Omit<Launch, "generation">, calledOff: AbortSignal): Promise<Serving | null> {
-    const { book, conversation, around, onFailed, serve } = this.#options;
+    const { book, conversation, onFailed, serve } = this.#options;
     const { continuation, reason, spare } = plan;
     const { record } = book.known;
+    // Both are on disk before the spawn; neither waits for the other.
+    const noted = this.#note(record.id, spare);
     const { generation } = await book.write((ledger, lease) => ledger.beginProcess(lease, record.id, reason));
     if (calledOff.aborted) {
       // A stop may have ended the cut turn's messages: they are not charged any more.
@@ -155,8 +157,7 @@ export class Launcher {
     }
     if (continuation !== null) await conversation.charge(generation, continuation);
     try {
-      await noteRunning(around.folders, record.id);
-      if (spare !== null) await forgetSpare(around.folders, record.id);
+      await noted;
       // Nothing is waited for between here and the spawn: whoever has called it off finds no process later.
       if (calledOff.aborted || spare?.isWell === false) {
         this.#notBegun(generation, continuation, calledOff.aborted ? notNeeded : "the spare has ended");
@@ -170,6 +171,16 @@ export class Launcher {
       onFailed(error);
       return null;
     }
+  }
+
+  /** Its rejection is heard by whoever awaits it later. */
+  #note(sessionId: string, spare: Spare | null): Promise<void> {
+    const { folders } = this.#options.around;
+    const noted = noteRunning(folders, sessionId).then(async () => {
+      if (spare !== null) await forgetSpare(folders, sessionId);
+    });
+    noted.catch(() => {});
+    return noted;
   }
 
   #notBegun(generation: number, continuation: Continuation | null, why: string): void {

@@ -502,7 +502,8 @@ export class Serving {
       reason: why,
       stderr,
       unexpected,
-      excused: !unexpected,
+      // One that never started up has not read them; a cut turn runs before that.
+      excused: !unexpected || (!this.#ready && this.#options.continuation === null),
       unresumable,
       lived: this.#options.clock.monotonic() - this.#begun,
       worked: this.#worked,
