@@ -67,6 +67,11 @@ export interface ClaudeProcess {
    * (SDK-FACTS 9.9). `noted` tells that it has. The text stays in the conversation.
    */
   note(text: string): void;
+  /**
+   * Has it do what it puts off until something is said, leaving nothing behind: a resumed session's next message then needs
+   * two thirds of the time (SDK-FACTS 9.9). It has the tokens of its context counted for that. Resolves when it is done.
+   */
+  warm(): Promise<void>;
   /** Stops the running turn and drops what is queued behind it. Before `ready` it does nothing. */
   interrupt(): Promise<void>;
   /** Resolves when the process has answered (measured: below 3 ms, also in mid-turn); rejects when it is gone. */

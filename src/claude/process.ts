@@ -152,6 +152,10 @@ class ClaudeCodeProcess implements ClaudeProcess {
     });
   }
 
+  async warm(): Promise<void> {
+    await this.#query.getContextUsage({ detail: "full" });
+  }
+
   async interrupt(): Promise<void> {
     await this.#query.request({ subtype: "interrupt", cancel_queued: true });
   }

@@ -110,6 +110,7 @@ export class Serving {
   #ready = false;
   readonly #readiness = Promise.withResolvers<void>();
   #isGone = false;
+  #isWarming = false;
   /** Until then it takes no messages: it has something to do that must come first. */
   #occupied: boolean;
   #worked = false;
@@ -155,6 +156,7 @@ export class Serving {
       generation,
       // A cut turn is run on before the process knows its hooks: a call would be made that nobody was asked about.
       ...(continuation !== null && { admitted: this.#readiness.promise }),
+      isWarming: () => this.#isWarming,
       onRequest,
       onHeld,
     });
@@ -363,6 +365,16 @@ export class Serving {
       );
     }
     onReady();
+    if (!this.#occupied && !this.hasHands) this.#warm();
+  }
+
+  /** It was started ahead of its message. */
+  #warm(): void {
+    const done = () => {
+      this.#isWarming = false;
+    };
+    this.#isWarming = true;
+    this.#process.warm().then(done, done);
   }
 
   #taken(sdkUuid: string): void {

@@ -144,9 +144,10 @@ test("a process that dies at its start again and again: it is tried later and la
   const pids = new Set<number>();
   const killed = meanwhile(t, async () => {
     const chat = await rig.chat("doomed").catch(() => null);
-    if (chat?.state !== "starting" || chat.process === null || pids.size >= 3) return;
-    pids.add(chat.process.pid);
-    killHard(chat.process.pid);
+    const pid = chat?.process?.pid ?? null;
+    if (chat?.state !== "starting" || pid === null || pids.size >= 3) return;
+    pids.add(pid);
+    killHard(pid);
   });
   const doomed = await rig.say("doomed", "one");
   await killed();

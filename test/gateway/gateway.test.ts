@@ -268,6 +268,27 @@ describe("the gateway passes on", () => {
   });
 });
 
+test("the tokens of a process that only warms up are counted for nobody: the API is not asked", async (t) => {
+  const asked: string[] = [];
+  const url = await upstream(t, ({ url = "" }, response) => {
+    asked.push(url);
+    response.end(JSON.stringify({ input_tokens: 1000 }));
+  });
+  const { gateway: it } = await gateway(t, { baseUrl: url });
+  let isWarming = true;
+  const { token } = it.issue({ generation: 1, isWarming: () => isWarming });
+  const ask = async (path: string) => {
+    const answer = await post(it.url + path, body("x"), { headers: { "x-api-key": token } });
+    return await answer.json();
+  };
+  assert.deepEqual(await ask("/v1/messages/count_tokens?beta=true"), { input_tokens: 1 });
+  assert.deepEqual(asked, []);
+  await ask("/v1/messages");
+  isWarming = false;
+  assert.deepEqual(await ask("/v1/messages/count_tokens?beta=true"), { input_tokens: 1000 });
+  assert.deepEqual(asked, ["/v1/messages", "/v1/messages/count_tokens?beta=true"]);
+});
+
 describe("when one side breaks off", () => {
   test("a client that leaves takes the upstream request with it", async (t) => {
     const model = await startOffline({ keep: Infinity });

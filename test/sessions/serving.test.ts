@@ -57,7 +57,7 @@ describe("what a process tells after its end", () => {
           const rest = { compact() {}, note() {}, send() {}, activity: () => null };
           return {
             ...{ generation: launch.generation, pid: 1, ...rest },
-            ...{ interrupt: nothing, ping: nothing, close: nothing, kill: nothing },
+            ...{ warm: nothing, interrupt: nothing, ping: nothing, close: nothing, kill: nothing },
           };
         },
       };

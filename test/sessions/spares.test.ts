@@ -39,7 +39,7 @@ class Processes implements Claude {
         send() {},
         activity: () => null,
       },
-      ...{ interrupt: nothing, ping: nothing, close: ends("close"), kill: ends("kill") },
+      ...{ warm: nothing, interrupt: nothing, ping: nothing, close: ends("close"), kill: ends("kill") },
       note: (text: string) => void this.notes.push(text),
     };
   };
