@@ -1,6 +1,6 @@
 /** A command in a terminal, by way of util-linux's `script`, which gives it a real one; and what stands in its window. */
 
-import { spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -46,7 +46,8 @@ export class Terminal {
     });
     this.#device = eventually("the terminal has a name", () => {
       try {
-        return readFileSync(file, "utf8").trim();
+        // The shell has made the file before `tty` writes to it.
+        return readFileSync(file, "utf8").trim() || null;
       } catch {
         return null;
       }
@@ -74,7 +75,7 @@ export class Terminal {
   async resize(size: Size): Promise<void> {
     this.#size = size;
     const { columns, rows } = size;
-    spawnSync("stty", ["-F", await this.#device, "cols", String(columns), "rows", String(rows)]);
+    execFileSync("stty", ["-F", await this.#device, "cols", String(columns), "rows", String(rows)]);
   }
 
   /** Ends it hard, if it still runs. */
