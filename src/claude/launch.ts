@@ -5,6 +5,7 @@
 
 import type { Options } from "@anthropic-ai/claude-agent-sdk";
 import type { Launch } from "./claude.ts";
+import { claudeExecutable } from "./executable.ts";
 
 /**
  * Bounds of the CLI's own patience, all in one place. By default it retries ten times (178 s for a 529) and waits
@@ -55,6 +56,7 @@ export function environmentOf(launch: Launch, path: string): Record<string, stri
 export function optionsOf(launch: Launch, path: string): Options {
   const { session, space, tools } = launch;
   return {
+    ...(claudeExecutable === undefined ? {} : { pathToClaudeCodeExecutable: claudeExecutable }),
     cwd: space.work,
     env: environmentOf(launch, path),
     model: launch.model,

@@ -1,7 +1,8 @@
 /**
  * What a killed Claude Code process leaves in its space (measured with the CLI 2.1.330): its socket, its entry among the
- * running sessions with a key, empty probe folders, a file with the last working directory of Bash and shell snapshots.
- * One that ends in order removes them itself. Nothing of the conversation is among them.
+ * running sessions with a key, empty probe folders, a file with the last working directory of Bash and shell snapshots;
+ * of one that had just started, also the lock on its settings and their half-written copy. One that ends in order removes
+ * them itself. Nothing of the conversation is among them.
  */
 
 import { readdir, rm } from "node:fs/promises";
@@ -14,6 +15,7 @@ export async function clearTraces({ tmp, claude }: Space): Promise<void> {
     removeAll(join(tmp, "cc-socks"), () => true),
     removeAll(join(claude, "sessions"), () => true),
     removeAll(join(claude, "shell-snapshots"), () => true),
+    removeAll(claude, (name) => name === ".claude.json.lock" || name.startsWith(".claude.json.tmp.")),
     removeAll(tmp, (name) => /^claude-.*-cwd$/.test(name)),
     ...(await namesIn(tmp))
       .filter((name) => /^claude-\d+$/.test(name))

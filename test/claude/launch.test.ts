@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import type { Beginning, Launch } from "../../src/claude/claude.ts";
+import { claudeExecutable } from "../../src/claude/executable.ts";
 import { environmentOf, optionsOf } from "../../src/claude/launch.ts";
 
 const launch: Launch = {
@@ -75,6 +76,7 @@ describe("a process's environment", () => {
 describe("a process's options", () => {
   it("are exactly these", () => {
     assert.deepEqual(optionsOf(launch, path), {
+      pathToClaudeCodeExecutable: claudeExecutable,
       cwd: "/s/work",
       env: environment,
       model: "opus",

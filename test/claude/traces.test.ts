@@ -31,6 +31,7 @@ async function filesIn(folder: string): Promise<string[]> {
 describe("what a killed process leaves in its space", () => {
   it("is removed, and nothing of the conversation or of the session's work with it", async () => {
     const kept = [
+      join(space.claude, ".claude.json"),
       join(space.claude, "projects", "-work", "id.jsonl"),
       join(space.tmp, "claude-cwd.txt"),
       join(space.tmp, "claude-0", "tasks", "output"),
@@ -42,6 +43,8 @@ describe("what a killed process leaves in its space", () => {
       join(space.tmp, "claude-0", "fswatch-probe-1", "probe"),
       join(space.tmp, "claude-7a-cwd"),
       join(space.claude, "sessions", "1.json"),
+      join(space.claude, ".claude.json.lock", "held"),
+      join(space.claude, ".claude.json.tmp.17.0af3"),
       join(space.claude, "shell-snapshots", "snapshot.sh"),
     );
     await clearTraces(space);
