@@ -102,12 +102,18 @@ interface Running {
 
 /**
  * A stranger's environment: the machine's own path, without what npm puts before it for its scripts (its Node would
- * not know the settings of the machine's npm), and the certificates that npm needs behind a company's proxy.
+ * not know the settings of the machine's npm), and the certificates that npm needs behind a company's proxy. What npm has
+ * downloaded for the run of the tests it does not download again: that takes more of the machine than all the rest.
  */
 function environment(home: string): Record<string, string> {
-  const { PATH = "", NODE_EXTRA_CA_CERTS } = process.env;
+  const { PATH = "", NODE_EXTRA_CA_CERTS, npm_config_cache } = process.env;
   const path = PATH.split(delimiter).filter((folder) => !folder.includes("node_modules"));
-  return { PATH: path.join(delimiter), HOME: home, ...(NODE_EXTRA_CA_CERTS && { NODE_EXTRA_CA_CERTS }) };
+  return {
+    PATH: path.join(delimiter),
+    HOME: home,
+    ...(NODE_EXTRA_CA_CERTS && { NODE_EXTRA_CA_CERTS }),
+    ...(npm_config_cache && { npm_config_cache }),
+  };
 }
 
 /** `./switchboard start`, with an empty home. */
