@@ -42,7 +42,7 @@ export async function bareOptions(
   return optionsOf({ ...launch, beforeTool: async () => null, onEvent() {} }, defaultConfig().path);
 }
 
-/** One `query()` with its input kept open; the first `send` starts it, unless it was warmed before. */
+/** One `query()` with its input kept open; the first message starts it, unless it was warmed before. */
 export class BareProcess {
   readonly #options: Options;
   readonly #sent = new EventEmitter();
@@ -59,16 +59,13 @@ export class BareProcess {
     this.#warm = await startup({ options: this.#spawning });
   }
 
-  send(text: string): void {
+  /** Resolves when the message is answered. One at a time. */
+  async ask(text: string): Promise<void> {
     this.#query ??= this.#start();
     this.#sent.emit("message", text);
-  }
-
-  /** Resolves when the next turn has ended well. */
-  async answered(): Promise<void> {
     for (;;) {
-      const next = await this.#query?.next();
-      if (next === undefined || next.done === true) throw new Error("the bare process ended before its turn");
+      const next = await this.#query.next();
+      if (next.done === true) throw new Error("the bare process ended before its turn");
       if (next.value.type !== "result") continue;
       if (next.value.is_error) throw new Error("a turn of the bare process failed");
       return;

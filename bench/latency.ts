@@ -7,14 +7,15 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Launch } from "../src/claude/index.ts";
-import { defaultConfig, parseConfig } from "../src/config.ts";
-import { type Policy, tiersOf } from "../src/contacts/tiers.ts";
+import { parseConfig } from "../src/config.ts";
 import { open, type Switchboard } from "../src/index.ts";
 import { BareProcess, bareOptions } from "./bare.ts";
 import { type Model, openModel } from "./model.ts";
+import { shippedPolicy } from "./pasts.ts";
 import { openPlainSqlite } from "./plain.ts";
 import { compared, latencyRow, type Row } from "./report.ts";
-import { hangsAfterMs, inTurns, type Measure, type Run } from "./run.ts";
+import { inTurns, type Measure, type Run } from "./run.ts";
+import { askSwitchboard, exchange } from "./sides.ts";
 
 /** How often each case is measured. */
 export interface LatencyCounts {
@@ -45,9 +46,6 @@ interface Bare {
   /** `startup()`, done before the message comes. */
   startupCold: Measure;
 }
-
-/** Both sides ask with this tier's model, prompt and tools. */
-const tier = "family";
 
 /** ms from the first sign that somebody writes until the message is there. */
 const aheadMs = 1000;
@@ -139,14 +137,8 @@ async function openOurs(model: Model, run: Run, closing: AsyncDisposableStack): 
   const plain = await openOne("home", 0);
   const withSpare = await openOne("home-with-spare", 1);
   const ask = async (switchboard: Switchboard, chatId: string): Promise<number> => {
-    const text = `Message ${randomUUID()}`;
-    const arrival = model.arrival(text);
-    const begun = performance.now();
-    const { message } = await switchboard.receive(chatId, { text, id: randomUUID(), contact: { tier } });
-    const ms = (await arrival) - begun;
-    const { status } = await switchboard.settled(message.id, { timeoutMs: hangsAfterMs });
-    if (status !== "answered") throw new Error(`a message ended as ${status}`);
-    return ms;
+    const asking = (text: string) => askSwitchboard(switchboard, chatId, text);
+    return (await exchange(model, run.signal, asking)).requestMs;
   };
   const askOnce = async (switchboard: Switchboard, chatId: string): Promise<number> => {
     const ms = await ask(switchboard, chatId);
@@ -176,7 +168,7 @@ class BareSide implements Bare {
   readonly #model: Model;
   readonly #spaces: string;
   readonly #signal: AbortSignal;
-  readonly #policy = shippedPolicy(tier);
+  readonly #policy = shippedPolicy();
   readonly #processes = new Set<BareProcess>();
   #open: BareProcess | null = null;
   /** Of the conversations that are resumed. */
@@ -236,21 +228,10 @@ class BareSide implements Bare {
   }
 
   async #ask(process: BareProcess): Promise<number> {
-    const text = `Message ${randomUUID()}`;
-    const arrival = this.#model.arrival(text);
-    const begun = performance.now();
-    process.send(text);
-    const [at] = await Promise.all([arrival, process.answered()]);
-    return at - begun;
+    return (await exchange(this.#model, this.#signal, (text) => process.ask(text))).requestMs;
   }
 }
 
 function newSession(): Launch["session"] {
   return { mode: "create", sdkSessionId: randomUUID() };
-}
-
-function shippedPolicy(name: string): Policy {
-  const policy = tiersOf(defaultConfig().tiers).get(name);
-  if (policy === undefined) throw new Error(`no tier ${name} is shipped`);
-  return policy;
 }

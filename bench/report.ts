@@ -6,10 +6,13 @@ export interface Row {
   measure: string;
   contender: string;
   /** Of what was measured. */
-  unit: "ms" | "MiB";
+  unit: "ms" | "MiB" | "KiB" | "sessions";
+  /** Of no samples where only a rate was computed. */
   summary: Summary;
   /** Null where the time of one is what is asked for. */
   perSecond: number | null;
+  /** The share of messages that found their chat's process alive, from 0 to 1; null where that is not asked for. */
+  alive: number | null;
   /** What one took of the CPU; null where that is not told. */
   cpuMs: number | null;
   /** Against other rows, by `perSecond` or, where that is null, by the median. */
@@ -32,6 +35,7 @@ export function latencyRow(measure: string, contender: string, samples: readonly
     unit: "ms",
     summary: summaryOf(samples),
     perSecond: null,
+    alive: null,
     cpuMs: null,
     comparisons: [],
   };
@@ -46,11 +50,26 @@ export function rateRow(
   return { ...latencyRow(measure, contender, samples), perSecond };
 }
 
-/** Samples of memory in MiB. */
-export function memoryRow(measure: string, contender: string, samples: readonly number[]): Row {
-  return { ...latencyRow(measure, contender, samples), unit: "MiB" };
+/** A rate that follows from others. */
+export function computedRate(measure: string, contender: string, perSecond: number): Row {
+  return rateRow(measure, contender, [], perSecond);
 }
 
+/** Samples of memory in MiB. */
+export function memoryRow(measure: string, contender: string, samples: readonly number[]): Row {
+  return quantityRow("MiB", measure, contender, samples);
+}
+
+export function quantityRow(
+  unit: Row["unit"],
+  measure: string,
+  contender: string,
+  samples: readonly number[],
+): Row {
+  return { ...latencyRow(measure, contender, samples), unit };
+}
+
+/** With a rival of which nothing was measured there is no comparison. */
 export function compared(row: Row, rivals: Readonly<Record<string, Row>>): Row {
   const number = ({ perSecond, summary }: Row) => perSecond ?? summary.median;
   const comparisons = Object.entries(rivals).map(([to, rival]) => ({
@@ -58,7 +77,7 @@ export function compared(row: Row, rivals: Readonly<Record<string, Row>>): Row {
     ratio: number(row) / number(rival),
     difference: number(row) - number(rival),
   }));
-  return { ...row, comparisons };
+  return { ...row, comparisons: comparisons.filter(({ ratio }) => Number.isFinite(ratio)) };
 }
 
 /** A table for each unit; of columns, those that some row fills. */
@@ -81,14 +100,19 @@ function columnsOf(unit: string): Column[] {
       cell: ({ measure }, above) => (measure === above?.measure ? "" : measure),
     },
     { title: "contender", isNumber: false, cell: ({ contender }) => contender },
-    { title: "n", isNumber: true, cell: ({ summary }) => String(summary.n) },
+    { title: "n", isNumber: true, cell: ({ summary }) => (summary.n === 0 ? "" : String(summary.n)) },
     { title: `median ${unit}`, isNumber: true, cell: ({ summary }) => digits(summary.median) },
     { title: `p99 ${unit}`, isNumber: true, cell: ({ summary }) => digits(summary.p99) },
     { title: "CPU ms", isNumber: true, cell: ({ cpuMs }) => (cpuMs === null ? "" : digits(cpuMs)) },
     {
       title: "per second",
       isNumber: true,
-      cell: ({ perSecond }) => (perSecond === null ? "" : String(Math.round(perSecond))),
+      cell: ({ perSecond }) => (perSecond === null ? "" : rateText(perSecond)),
+    },
+    {
+      title: "found alive",
+      isNumber: true,
+      cell: ({ alive }) => (alive === null ? "" : `${(100 * alive).toFixed(1)} %`),
     },
     { title: "against", isNumber: false, cell: against },
   ];
@@ -117,8 +141,13 @@ function against({ comparisons, perSecond, unit }: Row): string {
     .join(", ");
 }
 
-/** Three significant digits, without an exponent. */
+function rateText(perSecond: number): string {
+  return perSecond >= 100 ? String(Math.round(perSecond)) : digits(perSecond);
+}
+
+/** Three significant digits, without an exponent; nothing for what is not known. */
 function digits(number: number): string {
-  const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.max(number, 0.001))));
+  if (Number.isNaN(number)) return "";
+  const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.max(Math.abs(number), 0.001))));
   return number.toFixed(Math.min(decimals, 3));
 }

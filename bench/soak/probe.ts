@@ -1,0 +1,110 @@
+/**
+ * Loaded into the daemon before everything else, and into its threads, each of which has a heap of its own: tells what they
+ * hold when whoever started the daemon asks for it. Needs `--expose-gc` and an IPC channel.
+ */
+
+import { setImmediate as breathe } from "node:timers/promises";
+import { getHeapSpaceStatistics } from "node:v8";
+import { BroadcastChannel, isMainThread } from "node:worker_threads";
+
+/** Of one thread, in bytes, after garbage collection. */
+export interface Heap {
+  /** Everything but code, and what belongs to it. */
+  objects: number;
+  /** V8 compiles what has run often, so this grows for long, and by less and less. */
+  code: number;
+  external: number;
+  arrayBuffers: number;
+}
+
+/** What the daemon answers to any message of its parent. */
+export interface Probed {
+  main: Heap;
+  /** Of all other threads, added up. */
+  threads: Heap;
+  /** Bytes, of the whole process. */
+  resident: number;
+  /** ms since the start, user and system, all threads. */
+  cpuMs: number;
+  /** What keeps the main thread's event loop alive, by kind. */
+  handles: Record<string, number>;
+}
+
+type Told = "here" | "look" | Heap;
+
+const nothing: Heap = { objects: 0, code: 0, external: 0, arrayBuffers: 0 };
+
+const threads = new BroadcastChannel("soak");
+threads.unref();
+const listen = (listener: (told: Told) => void) => {
+  threads.onmessage = ({ data }: { data: Told }) => listener(data);
+};
+
+if (isMainThread) serveParent();
+else {
+  listen((told) => {
+    if (told === "look") void heap().then((found) => threads.postMessage(found));
+  });
+  threads.postMessage("here");
+}
+
+function serveParent(): void {
+  let count = 0;
+  let found: Heap[] = [];
+  let all = Promise.withResolvers<void>();
+  listen((told) => {
+    if (told === "here") count += 1;
+    else if (told !== "look") found.push(told);
+    if (found.length === count) all.resolve();
+  });
+  const lookAtThreads = async () => {
+    found = [];
+    all = Promise.withResolvers();
+    threads.postMessage("look");
+    if (count > 0) await all.promise;
+    return found.reduce(sum, nothing);
+  };
+
+  process.on("message", async () => process.send?.(await probe(lookAtThreads)));
+  // A parent that was killed takes its daemon with it.
+  process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
+  process.channel?.unref();
+}
+
+async function probe(lookAtThreads: () => Promise<Heap>): Promise<Probed> {
+  const { user, system } = process.cpuUsage();
+  const main = await heap();
+  const kinds = Map.groupBy(process.getActiveResourcesInfo(), (kind) => kind);
+  return {
+    main,
+    threads: await lookAtThreads(),
+    resident: process.memoryUsage.rss(),
+    cpuMs: (user + system) / 1000,
+    handles: Object.fromEntries([...kinds].map(([kind, all]) => [kind, all.length])),
+  };
+}
+
+/** Twice, with a turn of the event loop in between: what finalizers let go of is garbage only then. */
+async function heap(): Promise<Heap> {
+  if (globalThis.gc === undefined) throw new Error("start it with --expose-gc");
+  for (let times = 0; times < 2; times++) {
+    globalThis.gc();
+    await breathe();
+  }
+  const { external, arrayBuffers } = process.memoryUsage();
+  const spaces = getHeapSpaceStatistics();
+  const used = (isOfCode: boolean) =>
+    spaces
+      .filter(({ space_name: name }) => /code|trusted/.test(name) === isOfCode)
+      .reduce((total, { space_used_size: bytes }) => total + bytes, 0);
+  return { objects: used(false), code: used(true), external, arrayBuffers };
+}
+
+function sum(a: Heap, b: Heap): Heap {
+  return {
+    objects: a.objects + b.objects,
+    code: a.code + b.code,
+    external: a.external + b.external,
+    arrayBuffers: a.arrayBuffers + b.arrayBuffers,
+  };
+}
