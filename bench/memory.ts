@@ -23,7 +23,7 @@ import { compared, quantityRow, type Row } from "./report.ts";
 import type { Answer, Kind, Look, Order } from "./resident.ts";
 import { orAbort, type Run } from "./run.ts";
 import { inRounds } from "./sides.ts";
-import { lineThrough } from "./statistics.ts";
+import { lineThrough, summaryOf } from "./statistics.ts";
 
 export interface MemoryPlan {
   /** Sessions at most; from two on there is a line to be fitted. */
@@ -35,6 +35,8 @@ export interface MemoryPlan {
   rounds: number;
 }
 
+/** It is looked after each, and the growth in between is the median of theirs: V8 lets go of some MB at one time or another. */
+const dormantGroups = 6;
 /** Of the machine's memory, for live sessions and everything else. */
 const usable = 0.8;
 const mebibyte = 2 ** 20;
@@ -45,7 +47,8 @@ interface Point {
   sessions: number;
   /** Of their processes. */
   pss: number;
-  heap: number;
+  /** In the host's heap, without its code. */
+  objects: number;
   resident: number;
   /** Of the machine: not available to others. */
   inUse: number;
@@ -55,10 +58,10 @@ interface Point {
 interface Found {
   points: Point[];
   /** What one more live session adds. */
-  slopes: Record<"pss" | "heap" | "resident" | "inUse", number>;
+  slopes: Record<"pss" | "objects" | "resident" | "inUse", number>;
   /** What the fitted line of PSS has at no session. */
   shared: number;
-  dormantHeap: number;
+  dormantObjects: number;
   dormantResident: number;
   /** Live sessions. */
   most: number;
@@ -95,14 +98,19 @@ export async function measureMemory(plan: MemoryPlan, run: Run): Promise<Row[]> 
 async function dormantGrowth(
   resident: Resident,
   chats: number,
-): Promise<Pick<Found, "dormantHeap" | "dormantResident">> {
+): Promise<Pick<Found, "dormantObjects" | "dormantResident">> {
   for (let n = 0; n < chats / 2; n++) await resident.order("passing");
-  const before = await resident.look();
-  for (let n = 0; n < chats; n++) await resident.order("passing");
-  const after = await resident.look();
+  const looks = [await resident.look()];
+  const each = Math.ceil(chats / dormantGroups);
+  for (let group = 0; group < dormantGroups; group++) {
+    for (let n = 0; n < each; n++) await resident.order("passing");
+    looks.push(await resident.look());
+  }
+  const growth = (of: (look: Look) => number) =>
+    summaryOf(looks.slice(1).map((look, at) => of(look) - of(looks[at] ?? look))).median / each;
   return {
-    dormantHeap: (after.heapBytes - before.heapBytes) / chats,
-    dormantResident: (after.residentBytes - before.residentBytes) / chats,
+    dormantObjects: growth(({ objectBytes }) => objectBytes),
+    dormantResident: growth(({ residentBytes }) => residentBytes),
   };
 }
 
@@ -111,12 +119,12 @@ async function livePoints(resident: Resident, live: number): Promise<Point[]> {
   for (let sessions = 1; sessions <= live; sessions++) {
     await resident.order("live");
     if (!countsOf(live).includes(sessions)) continue;
-    const { pids, heapBytes, residentBytes } = await resident.look();
+    const { pids, objectBytes, residentBytes } = await resident.look();
     if (pids.length !== sessions) throw new Error(`${sessions} sessions have ${pids.length} processes`);
     const trees = await memoryOfTrees(pids);
     const pss = trees.values().reduce((sum, bytes) => sum + bytes, 0);
     const inUse = (await memoryInfo("MemTotal")) - (await memoryInfo("MemAvailable"));
-    points.push({ sessions, pss, heap: heapBytes, resident: residentBytes, inUse });
+    points.push({ sessions, pss, objects: objectBytes, resident: residentBytes, inUse });
   }
   return points;
 }
@@ -129,11 +137,11 @@ function countsOf(live: number): number[] {
 function fitted(points: readonly Point[], totalBytes: number): Pick<Found, "slopes" | "shared" | "most"> {
   const line = (key: keyof Point) => lineThrough(points.map((point) => [point.sessions, point[key]]));
   const { slope: pss, start: shared } = line("pss");
-  const [heap, resident, inUse] = [line("heap").slope, line("resident").slope, line("inUse").slope];
+  const [objects, resident, inUse] = [line("objects").slope, line("resident").slope, line("inUse").slope];
   const last = points.at(-1);
   if (last === undefined) throw new Error("nothing was measured");
   const most = last.sessions + (usable * totalBytes - last.inUse) / Math.max(pss + resident, inUse);
-  return { slopes: { pss, heap, resident, inUse }, shared, most };
+  return { slopes: { pss, objects, resident, inUse }, shared, most };
 }
 
 async function memoryInfo(key: "MemTotal" | "MemAvailable"): Promise<number> {
@@ -164,10 +172,10 @@ function rowsOf({ live }: MemoryPlan, [ours, theirs]: readonly Side[]): Row[] {
     ...versus(mib(`PSS of ${live} live, divided`, (found) => pssOf(found, live) / live)),
     ...versus(mib(`${more}: PSS`, ({ slopes }) => slopes.pss)),
     ...versus(mib(`${more}: MemAvailable`, ({ slopes }) => slopes.inUse)),
-    ...mib(`${more}: the host's heap`, ({ slopes }) => slopes.heap),
+    ...mib(`${more}: the host's objects`, ({ slopes }) => slopes.objects),
     ...mib(`${more}: the host, resident`, ({ slopes }) => slopes.resident),
     ...mib("what all share, by the fit of PSS", ({ shared }) => shared),
-    ...kib("a dormant chat: the host's heap", ({ dormantHeap }) => dormantHeap),
+    ...kib("a dormant chat: the host's objects", ({ dormantObjects }) => dormantObjects),
     ...kib("a dormant chat: the host, resident", ({ dormantResident }) => dormantResident),
     ...versus(
       pair("sessions", "bare SDK, open stream", "live in 80 % of the memory, computed", ({ most }) => most),

@@ -10,6 +10,7 @@ import { defaultConfig } from "../src/config.ts";
 import { open } from "../src/index.ts";
 import { processTable } from "../src/os/process-table.ts";
 import { BareProcess, bareOptions } from "./bare.ts";
+import { heap } from "./heap.ts";
 import { shippedPolicy } from "./pasts.ts";
 import { askSwitchboard } from "./sides.ts";
 
@@ -21,8 +22,8 @@ export type Order = "live" | "passing" | "look";
 export interface Look {
   /** Of the live sessions' processes. */
   pids: number[];
-  /** In use after garbage collection, in bytes; of the main thread. */
-  heapBytes: number;
+  /** In the main thread's heap: its code, of which V8 makes more for a while, is left out. */
+  objectBytes: number;
   /** Of the whole process. */
   residentBytes: number;
 }
@@ -91,16 +92,14 @@ function bareHost(spaces: string, modelUrl: string): Host {
 }
 
 async function serve(kind: string, folder: string, modelUrl: string, turns: number): Promise<void> {
-  if (globalThis.gc === undefined || !process.connected) throw new Error("it is started by memory.ts");
-  const collect = globalThis.gc;
+  if (!process.connected) throw new Error("it is started by memory.ts");
   const host = kind === "switchboard" ? await switchboardHost(folder, modelUrl) : bareHost(folder, modelUrl);
   const live: string[] = [];
 
   const look = async (): Promise<Look> => {
     await sleep(settleMs);
-    collect();
-    const { heapUsed, rss } = process.memoryUsage();
-    return { pids: await host.pids(live), heapBytes: heapUsed, residentBytes: rss };
+    const { objects } = await heap();
+    return { pids: await host.pids(live), objectBytes: objects, residentBytes: process.memoryUsage.rss() };
   };
   const carryOut = async (order: Order): Promise<Look | null> => {
     if (order === "look") return await look();

@@ -46,11 +46,9 @@ export async function copyTranscript(space: Space, sdkSessionId: string, copies:
  * copy when the copy has more, cuts off what a crash left of a line, and puts what holds no conversation aside.
  */
 export async function lookAfter(space: Space, sdkSessionId: string, copies: string): Promise<Looked> {
-  const file = await findTranscript(space, sdkSessionId);
-  const copy = await findIn(copies, sdkSessionId);
+  const [file, copy] = await Promise.all([findTranscript(space, sdkSessionId), findIn(copies, sdkSessionId)]);
   // Both, before they are compared.
-  const mended = file !== null && (await mendChain(file));
-  if (copy !== null) await mendChain(copy);
+  const [mended] = await Promise.all([file !== null && mendChain(file), copy !== null && mendChain(copy)]);
   if (copy !== null && (await isBetter(copy, file))) {
     if (file !== null) await putAside(file);
     const target = file ?? join(projectsOf(space), relative(copies, copy));
@@ -184,19 +182,14 @@ const mark = 4096;
 
 /** Whether `file` is `copy` with something behind it, or the same. */
 async function continues(file: string, copy: string): Promise<boolean> {
-  const [a, b] = [await open(file), await open(copy)];
-  try {
-    const { size } = await b.stat();
-    if ((await a.stat()).size < size) return false;
-    const length = Math.min(mark, size);
-    const [theirs, ours] = [Buffer.alloc(length), Buffer.alloc(length)];
-    await a.read(theirs, 0, length, size - length);
-    await b.read(ours, 0, length, size - length);
-    return theirs.equals(ours);
-  } finally {
-    await a.close();
-    await b.close();
-  }
+  await using a = await open(file);
+  await using b = await open(copy);
+  const [{ size: whole }, { size }] = await Promise.all([a.stat(), b.stat()]);
+  if (whole < size) return false;
+  const length = Math.min(mark, size);
+  const [theirs, ours] = [Buffer.alloc(length), Buffer.alloc(length)];
+  await Promise.all([a.read(theirs, 0, length, size - length), b.read(ours, 0, length, size - length)]);
+  return theirs.equals(ours);
 }
 
 /** Cuts off a last line that was not written to its end. Whether there was none. */

@@ -10,7 +10,7 @@ import type { Space } from "./claude.ts";
 /** Creates what is missing, mode 0700. `sessionId` must be a UUID of ours: it becomes a path. */
 export async function openSpace(spaces: string, sessionId: string): Promise<Space> {
   const space = spaceOf(spaces, sessionId);
-  for (const folder of Object.values(space)) await mkdir(folder, { recursive: true, mode: 0o700 });
+  await Promise.all(Object.values(space).map((folder) => mkdir(folder, { recursive: true, mode: 0o700 })));
   return space;
 }
 

@@ -55,14 +55,15 @@ export async function prepareGround(
   { continued, log }: { continued: ((turn: TranscriptTurn) => boolean) | null; log: Logger },
 ): Promise<Ground> {
   const space = await openSpace(folders.spaces, record.id);
-  await linkSpace(folders.links, name, space.work, log);
   const sdkSessionId = sdkSessionIdOf(record);
-  const { transcript, did } = await lookAfter(space, sdkSessionId, copiesOf(record, folders));
+  const [{ transcript, did }] = await Promise.all([
+    lookAfter(space, sdkSessionId, copiesOf(record, folders)),
+    linkSpace(folders.links, name, space.work, log),
+  ]);
   const lost = transcript === null && record.sdkSessionId !== null;
   const ground = { space, sdkSessionId, transcript, costSoFarUsd: 0, did, lost };
   if (transcript === null) return ground;
-  const costSoFarUsd = await savedCost(transcript);
-  const last = await lastTurn(transcript);
+  const [costSoFarUsd, last] = await Promise.all([savedCost(transcript), lastTurn(transcript)]);
   if (last === null || continued?.(last) === true || !cameToNothing(last)) return { ...ground, costSoFarUsd };
   if (continued !== null) {
     if (!(await takeLastTurnOut(space, sdkSessionId, copiesOf(record, folders), last)))
