@@ -84,6 +84,8 @@ test("a chat that is woken has its process before the message that uses it", asy
   assert.match(await rig.ask("chat", "What did I say?"), /"one"\.$/);
   assert.equal(rig.starts("chat"), starts);
   assert.deepEqual(open(await rig.lastRequest("chat")), ["What did I say?"]);
+  // It warms up by counting its tokens: nobody may be asked for what is thrown away.
+  assert.ok(rig.model.requests().every(({ kind }) => kind === "messages"));
 });
 
 test("a busy chat needs no waking, and one that nobody has named cannot be woken", async (t) => {
