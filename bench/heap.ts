@@ -11,6 +11,8 @@ export interface Heap {
   code: number;
   external: number;
   arrayBuffers: number;
+  /** What V8 has of the machine's memory for all of its spaces, garbage and free room included. */
+  physical: number;
 }
 
 /** Of this thread. Twice, with a turn of the event loop in between: what finalizers let go of is garbage only then. */
@@ -26,5 +28,6 @@ export async function heap(): Promise<Heap> {
     spaces
       .filter(({ space_name: name }) => /code|trusted/.test(name) === isOfCode)
       .reduce((total, { space_used_size: bytes }) => total + bytes, 0);
-  return { objects: used(false), code: used(true), external, arrayBuffers };
+  const physical = spaces.reduce((total, { physical_space_size: bytes }) => total + bytes, 0);
+  return { objects: used(false), code: used(true), external, arrayBuffers, physical };
 }

@@ -12,7 +12,7 @@ import { type Drift, driftsOf, tableOf } from "./soak/drift.ts";
 import { Load } from "./soak/load.ts";
 import { openOrderedModel, openReceiver } from "./soak/model.ts";
 import { Operator, pause } from "./soak/operator.ts";
-import { type Sample, sampleOf } from "./soak/sample.ts";
+import { type Quantities, type Sample, sampleOf } from "./soak/sample.ts";
 import { Story } from "./soak/story.ts";
 
 export interface SoakPlan {
@@ -147,12 +147,16 @@ function cpuOf(now: Look, before: Look | undefined): Record<string, number> {
 }
 
 function inShort({ turns, cost }: Look): string {
-  const [heap = 0, resident = 0] = [cost["heap of the main thread: objects, MiB"], cost["resident, MiB"]];
-  const descriptors = Object.entries(cost).flatMap(([name, n]) =>
-    name.startsWith("descriptors") ? [n] : [],
-  );
-  const all = descriptors.reduce((sum, n) => sum + n, 0);
+  const heap = cost["heap of the main thread: objects, MiB"] ?? 0;
+  const resident = sumOf(cost, "resident");
+  const all = sumOf(cost, "descriptors");
   return `${turns} turns; objects ${heap.toFixed(1)} MiB, resident ${resident.toFixed(0)} MiB, ${all} descriptors`;
+}
+
+/** Of all quantities of a kind. */
+function sumOf(quantities: Quantities, kind: string): number {
+  const all = Object.entries(quantities).filter(([name]) => name.startsWith(`${kind}: `));
+  return all.reduce((sum, [, n]) => sum + n, 0);
 }
 
 /** How often each thing was logged. */

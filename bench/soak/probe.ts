@@ -3,6 +3,7 @@
  * hold when whoever started the daemon asks for it. Needs `--expose-gc` and an IPC channel.
  */
 
+import { readFileSync } from "node:fs";
 import { BroadcastChannel, isMainThread } from "node:worker_threads";
 import { type Heap, heap } from "../heap.ts";
 
@@ -11,8 +12,8 @@ export interface Probed {
   main: Heap;
   /** Of all other threads, added up. */
   threads: Heap;
-  /** Bytes, of the whole process. */
-  resident: number;
+  /** Bytes, of the whole process: pages of files, most of them Node itself, and all others. */
+  resident: { files: number; others: number };
   /** ms since the start, user and system, all threads. */
   cpuMs: number;
   /** What keeps the main thread's event loop alive, by kind. */
@@ -21,7 +22,7 @@ export interface Probed {
 
 type Told = "here" | "look" | Heap;
 
-const nothing: Heap = { objects: 0, code: 0, external: 0, arrayBuffers: 0 };
+const nothing: Heap = { objects: 0, code: 0, external: 0, arrayBuffers: 0, physical: 0 };
 
 const threads = new BroadcastChannel("soak");
 threads.unref();
@@ -67,10 +68,16 @@ async function probe(lookAtThreads: () => Promise<Heap>): Promise<Probed> {
   return {
     main,
     threads: await lookAtThreads(),
-    resident: process.memoryUsage.rss(),
+    resident: { files: kibibytesOf("RssFile") * 1024, others: kibibytesOf("RssAnon") * 1024 },
     cpuMs: (user + system) / 1000,
     handles: Object.fromEntries([...kinds].map(([kind, all]) => [kind, all.length])),
   };
+}
+
+function kibibytesOf(key: "RssFile" | "RssAnon"): number {
+  return Number(
+    new RegExp(`^${key}:\\s+(\\d+) kB$`, "m").exec(readFileSync("/proc/self/status", "latin1"))?.[1],
+  );
 }
 
 function sum(a: Heap, b: Heap): Heap {
@@ -79,5 +86,6 @@ function sum(a: Heap, b: Heap): Heap {
     code: a.code + b.code,
     external: a.external + b.external,
     arrayBuffers: a.arrayBuffers + b.arrayBuffers,
+    physical: a.physical + b.physical,
   };
 }
