@@ -36,6 +36,7 @@ export async function bareOptions(
     fallbackModel,
     systemPrompt,
     tools,
+    sandbox: null,
     costSoFarUsd: 0,
     api,
   };

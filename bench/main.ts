@@ -13,6 +13,7 @@ import { measureAccepts } from "./accepts.ts";
 import { measureBurst } from "./burst.ts";
 import { measureCrowd } from "./crowd.ts";
 import { compareEvictions } from "./eviction.ts";
+import { measureGateway } from "./gateway.ts";
 import { measureLatency } from "./latency.ts";
 import { describeMachine } from "./machine.ts";
 import { measureMemory } from "./memory.ts";
@@ -32,6 +33,7 @@ of one:
   --live N      messages to a live session (200)
   --resumed N   messages to a resumed session (30)
   --new N       messages to a new session (30)
+  --requests N  requests by the gateway (1000)
   --rounds N    turns of each contender for durable accepts, and in all of many (3)
   --slice MS    how long each of these turns is, in ms (1000)
 
@@ -81,7 +83,7 @@ interface Bench<Name extends string, Found = Row[]> {
 }
 
 /** Both count their rounds by the same option. */
-type OneCount = "live" | "resumed" | "new" | "rounds" | "slice";
+type OneCount = "live" | "resumed" | "new" | "requests" | "rounds" | "slice";
 type ManyCount =
   | "chats"
   | "processes"
@@ -94,10 +96,11 @@ type ManyCount =
   | "rounds";
 
 const one: Bench<OneCount> = {
-  full: { live: 200, resumed: 30, new: 30, rounds: 3, slice: 1000 },
-  quick: { live: 3, resumed: 1, new: 1, rounds: 1, slice: 50 },
-  measure: async ({ rounds, slice, ...latency }, run) => [
+  full: { live: 200, resumed: 30, new: 30, requests: 1000, rounds: 3, slice: 1000 },
+  quick: { live: 3, resumed: 1, new: 1, requests: 3, rounds: 1, slice: 50 },
+  measure: async ({ requests, rounds, slice, ...latency }, run) => [
     ...(await measureLatency(latency, run)),
+    ...(await measureGateway({ requests }, run)),
     ...(await measureAccepts({ rounds, sliceMs: slice }, run)),
   ],
   markdown,

@@ -119,7 +119,7 @@ export class BareChats {
 }
 
 export function shippedPolicy(): Policy {
-  const policy = tiersOf(defaultConfig().tiers).get(tier);
+  const policy = tiersOf(defaultConfig()).get(tier);
   if (policy === undefined) throw new Error(`no tier ${tier} is shipped`);
   return policy;
 }

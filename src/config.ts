@@ -4,18 +4,55 @@
  */
 
 import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { z } from "zod";
 import { SwitchboardError } from "./errors.ts";
 
 const seconds = (fallback: number, max: number) => z.number().positive().max(max).default(fallback);
 
+const host = z
+  .string()
+  .regex(/^(\*|(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+)$/i, { error: "must be *, a host's name or *. before one" });
+
+const usd = z.number().positive().max(1_000_000);
+
 const tier = z.strictObject({
   /** A model's name or alias as Claude Code takes it. */
   model: z.string().min(1).optional(),
   /** Asked when the model is overloaded; must differ from `model`. */
   fallback_model: z.string().min(1).optional(),
+  /** `{{tier}}` and `{{assistant}}` in it are replaced. */
   system_prompt: z.string().min(1).optional(),
+  /** Of a text file instead, relative to the config's folder. */
+  system_prompt_file: z.string().min(1).optional(),
+  /** The only tools that the model sees. */
+  tools: z.array(z.string().min(1)).optional(),
+  /** Folders beside the session's own that file tools may read, or also write; absolute. */
+  read_folders: z.array(z.string().min(1)).optional(),
+  write_folders: z.array(z.string().min(1)).optional(),
+  /** Patterns of the commands that Bash may run, may run when a person allows it, and may not run. */
+  commands: z
+    .strictObject({
+      allow: z.array(z.string().min(1)).optional(),
+      ask: z.array(z.string().min(1)).optional(),
+      deny: z.array(z.string().min(1)).optional(),
+    })
+    .optional(),
+  /** Bash runs in a sandbox (bubblewrap and socat on Linux): it reads and writes only what the file tools may, and reaches only `hosts`. Default: false. */
+  sandbox: z.boolean().optional(),
+  /** Hosts that WebFetch and WebSearch may reach: a name, `*.name`, or `*`. Default: `*`. Private addresses are never reached. */
+  hosts: z.array(host).optional(),
+  /** Tools of which each call needs a person's yes. */
+  ask: z.array(z.string().min(1)).optional(),
+  /** USD that the model may cost in a day (UTC): all chats under this tier, and each of them. Default: no bound. */
+  budget: z.strictObject({ usd_per_day: usd.optional(), usd_per_chat_day: usd.optional() }).optional(),
+  /** As `processes.idle_seconds`, for this tier. */
+  idle_seconds: z
+    .number()
+    .positive()
+    .max(30 * 86_400)
+    .optional(),
   /** What becomes of a message that comes while a turn runs. Default: steer. */
   queue_mode: z.enum(["steer", "queue", "collect", "interrupt"]).optional(),
   /** Tools that are not run a second time with the same input when a crash has left open what came of it. */
@@ -24,6 +61,8 @@ const tier = z.strictObject({
 
 const schema = z.strictObject({
   log_level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+  /** What the assistant is called: `{{assistant}}` in a system prompt. */
+  assistant: z.string().min(1).max(100).default("Switchboard"),
   /** PATH of the Claude processes and their tools. */
   path: z.string().min(1).default("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
   processes: z
@@ -67,10 +106,39 @@ const schema = z.strictObject({
       patience_seconds: seconds(600, 86_400),
     })
     .prefault({}),
+  /** USD that the model may cost in a day (UTC), all chats together. Default: no bound. */
+  budget: z.strictObject({ usd_per_day: usd.optional() }).prefault({}),
+  /** By the beginning of a model's id, in USD for a million tokens, `web_search` for each: beside and before the built-in ones. */
+  prices: z
+    .record(
+      z.string().min(1),
+      z.strictObject({
+        input: z.number().nonnegative(),
+        output: z.number().nonnegative(),
+        /** Default: 1.25 of `input`. */
+        cache_write: z.number().nonnegative().optional(),
+        /** Of a cache that is kept for an hour. Default: twice `input`. */
+        cache_write_1h: z.number().nonnegative().optional(),
+        /** Default: a tenth of `input`. */
+        cache_read: z.number().nonnegative().optional(),
+        /** Default: 0.01. */
+        web_search: z.number().nonnegative().optional(),
+      }),
+    )
+    .default({}),
+  approvals: z
+    .strictObject({
+      /** How long a tool call waits for a person's yes before it is denied. */
+      wait_seconds: seconds(1800, 3000),
+    })
+    .prefault({}),
   limits: z
     .strictObject({
       /** Longest text of a message, in bytes of UTF-8. */
       text_bytes: z.int().min(1).max(10_000_000).default(262_144),
+      /** Messages a minute, a burst of as many at once included: of each chat, and of all. Default: no bound. */
+      chat_messages_per_minute: z.int().min(1).max(1_000_000).optional(),
+      messages_per_minute: z.int().min(1).max(1_000_000).optional(),
     })
     .prefault({}),
   /** By name; what each of them holds depends on its type. */
@@ -89,6 +157,31 @@ export function defaultConfig(): Config {
 
 /** Reads and validates the file; a missing one gives the defaults. Throws `invalid_config`. */
 export function loadConfig(file: string): Config {
+  const config = readConfig(file);
+  for (const [name, tier] of Object.entries(config.tiers)) readPrompt(dirname(file), name, tier);
+  return config;
+}
+
+/** Puts the text of a prompt's file where the prompt is. */
+function readPrompt(folder: string, name: string, tier: TierConfig): void {
+  if (tier.system_prompt_file === undefined) return;
+  const field = `tiers.${name}.system_prompt_file`;
+  const problem = (what: string, cause?: unknown) =>
+    new SwitchboardError("invalid_config", `${field}: ${what}`, { field, cause });
+  if (tier.system_prompt !== undefined) throw problem("system_prompt is set, too; keep one of them");
+  const path = resolve(folder, tier.system_prompt_file);
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw problem(`${path} cannot be read: ${String(error)}`, error);
+  }
+  if (text.trim() === "") throw problem(`${path} is empty`);
+  tier.system_prompt = text;
+  delete tier.system_prompt_file;
+}
+
+function readConfig(file: string): Config {
   let text: string;
   try {
     text = readFileSync(file, "utf8");

@@ -20,6 +20,7 @@ export type ErrorCode =
   | "busy"
   /** Too many chats wait for a process; try again later. */
   | "overloaded"
+  | "rate_limited"
   /** Shutting down; try again when the daemon is back. */
   | "draining"
   | "storage_full"

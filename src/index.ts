@@ -17,6 +17,7 @@ export { createLogger, type Logger, type LogLevel } from "./log.ts";
 export { type OpenOptions, open, type Switchboard, type Upstream } from "./switchboard.ts";
 export type {
   ActionView,
+  ApprovalView,
   ChatState,
   ChatView,
   Contact,
@@ -27,9 +28,12 @@ export type {
   ImportView,
   MessageStatus,
   MessageView,
+  PendingView,
   ProcessView,
+  RaisedView,
   Receipt,
   ReplyView,
+  SpendingView,
   Usage,
   Waiting,
   WaitingFor,

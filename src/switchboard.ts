@@ -16,21 +16,24 @@ import {
   Outbox,
 } from "./channels/index.ts";
 import { claudeCode } from "./claude/index.ts";
-import { systemClock } from "./clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import { type Config, defaultConfig } from "./config.ts";
 import {
+  admitSchema,
   chatIdSchema,
+  commonRaiseSchema,
   contactPatchSchema,
+  decisionSchema,
   type InboundInput,
   inboundSchema,
   parseInput,
 } from "./contacts/inbound.ts";
 import { sessionNameBase } from "./contacts/names.ts";
 import { formatRegistry } from "./contacts/registry.ts";
-import { admitted, tiersOf } from "./contacts/tiers.ts";
+import { admitted, type Tiers, tiersOf } from "./contacts/tiers.ts";
 import { SwitchboardError } from "./errors.ts";
 import { type EventsOptions, Feed } from "./feed.ts";
-import { type Gateway, startGateway } from "./gateway/index.ts";
+import { type Gateway, listPrices, type Price, type Prices, startGateway } from "./gateway/index.ts";
 import {
   type Chat,
   type ContactPatch,
@@ -43,15 +46,28 @@ import {
 } from "./ledger/index.ts";
 import { type Logger, silent } from "./log.ts";
 import { startOffline } from "./offline/index.ts";
-import { type HomeHolder, homeId, lockHome, memoryOfTrees, sweep, totalMemory } from "./os/index.ts";
 import {
+  type HomeHolder,
+  homeId,
+  lockHome,
+  memoryOfTrees,
+  sweep,
+  totalMemory,
+  whyNoSandbox,
+} from "./os/index.ts";
+import {
+  Approvals,
+  Budgets,
+  clearForgotten,
   clearLeft,
+  type Folders,
   type ImportOptions,
   type ImportPlaces,
   importRegistry,
   Manager,
   newcomerBytes,
   Pool,
+  RateLimit,
   registryOf,
   type Session,
   Spares,
@@ -60,6 +76,8 @@ import {
 import { version } from "./version.ts";
 import {
   type ActionView,
+  type ApprovalView,
+  approvalView,
   type ChatState,
   type ChatView,
   chatView,
@@ -73,7 +91,12 @@ import {
   iso,
   type MessageView,
   messageView,
+  type PendingView,
+  pendingView,
+  type RaisedView,
   type Receipt,
+  type SpendingView,
+  spendingView,
   troubleView,
   type UpstreamView,
 } from "./views.ts";
@@ -106,7 +129,7 @@ export interface Switchboard {
   /**
    * Accepts a message for a chat; resolves when it is on disk. The answer comes later: see `settled` and `events`.
    * Errors: `invalid_chat_id`, `invalid_text`, `invalid_request`, `unknown_tier`, `unsupported`, `too_large`,
-   * `refused_contact`, `conflict`, `overloaded`, `draining`, `storage_full`, `storage_busy`, `storage_failed`.
+   * `refused_contact`, `conflict`, `overloaded`, `rate_limited`, `draining`, `storage_full`, `storage_busy`, `storage_failed`.
    */
   receive(chatId: string, inbound: InboundInput): Promise<Receipt>;
   /** Error: `not_found`. */
@@ -129,6 +152,13 @@ export interface Switchboard {
   /** Names a chat or changes its contact: only the given fields. */
   putContact(chatId: string, contact: ContactPatch): Promise<ChatView>;
 
+  /** Chats that nobody has named and whose messages were refused, the last to write first: of more than 1000 the oldest are forgotten. */
+  pendingChats(options?: { limit?: number }): Promise<PendingView[]>;
+  /** Names such a chat (or any other): its next message is accepted. `name`: default as its messages called it. Errors: `unknown_tier`, `invalid_request`. */
+  admit(chatId: string, contact: { tier: string; name?: string }): Promise<ChatView>;
+  /** Takes it off the list; it comes back with its next message. Error: `not_found`. */
+  dismiss(chatId: string): Promise<PendingView>;
+
   /** The chats in their plain form, `sessions.json`, in pieces of text. */
   exportRegistry(): AsyncIterable<string>;
   /**
@@ -146,6 +176,21 @@ export interface Switchboard {
   /** Has a reply sent again that failed or is uncertain. Error: `not_found` when it is neither. */
   retryReply(id: string): Promise<DeliveryView>;
 
+  /** Tool calls that wait for a person's yes, the most urgent first. `limit` 1 to 1000, default 100. */
+  pendingApprovals(options?: { limit?: number }): Promise<ApprovalView[]>;
+  /** Lets that very call run, once. `by`: who says so, a short line, default `operator`. Error: `not_found` when it does not wait for an answer (any longer). */
+  approve(id: string, options?: { by?: string }): Promise<ApprovalView>;
+  /** As `approve`, with a no: Claude is told so. */
+  deny(id: string, options?: { by?: string }): Promise<ApprovalView>;
+
+  /** What the model has cost in the last `days` (1 to 400, default 1: today, in UTC), the latest first; of one chat, or of all together. Error: `not_found`. */
+  usage(options?: { days?: number; chatId?: string }): Promise<SpendingView[]>;
+  /**
+   * Allows more than the budget for today: to a chat, to all chats under a tier, or to all. Chats that wait for it go on.
+   * Errors: `not_found`, `unknown_tier`, `invalid_request`.
+   */
+  allowMore(usd: number, scope?: { chatId: string } | { tier: string }): Promise<RaisedView>;
+
   /** Goes past the queue: waiting messages end `stopped`, the running turn is interrupted, after 10 s killed. */
   stop(chatId: string): Promise<ActionView>;
   /** Closes the process when its turn has ended (30 s at most). The conversation stays. */
@@ -154,6 +199,11 @@ export interface Switchboard {
   restart(chatId: string): Promise<ActionView>;
   /** Stop, and a new session. The old one is kept for `undoReset`. */
   reset(chatId: string): Promise<ActionView>;
+  /**
+   * Stops everything, and removes all that is known of the chat: messages, replies, conversation, files. Its messages that come
+   * later are a new chat's. What is on its way out by a channel may still arrive. Error: `not_found`.
+   */
+  forget(chatId: string): Promise<ActionView>;
   /** Starts the chat's process ahead of a message that is likely to come, if it has none and nobody waits for a slot. */
   wake(chatId: string): Promise<ActionView>;
   /** Brings the session before the last reset back. Errors: `busy`, `not_found` when there is none. */
@@ -187,7 +237,8 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
   const { upstream = "offline", config = defaultConfig(), log = silent } = options;
   const clock = systemClock;
   const home = resolve(options.home);
-  const tiers = tiersOf(config.tiers);
+  const tiers = tiersOf(config);
+  checkSandbox(tiers, config.path);
   const channels = byName([...channelsOf(config.channels, clock), ...(options.channels ?? [])]);
   // What has been opened, to be closed in reverse order: at the end, or when the next step fails.
   const opened: Array<() => Promise<void> | void> = [];
@@ -226,6 +277,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     const feed = new Feed(ledger);
     const spaces = join(home, "spaces");
     const folders = {
+      home,
       spaces,
       links: join(home, "chats"),
       transcripts: join(home, "transcripts"),
@@ -243,8 +295,18 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     );
     const claude = claudeCode({ homeId: id, path: config.path, clock });
     const spares = new Spares({ count: processes.spares, claude, gateway, pool, clock, log, folders });
+    const budgets = await storage(
+      Budgets.open({
+        ...{ ledger, clock, log, prices: pricesOf(config.prices), hurry: hurry.signal },
+        usdPerDay: config.budget.usd_per_day ?? null,
+      }),
+    );
+    opened.push(() => budgets.settled());
+    const approvals = new Approvals({ ledger, clock, waitMs: config.approvals.wait_seconds * 1000 });
     const manager = new Manager({
       ledger,
+      approvals,
+      budgets,
       claude,
       gateway,
       pool,
@@ -281,20 +343,32 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     const importPlaces = { ledger, spaces, imports: join(home, "imports") };
     await storage(sweepImports(importPlaces));
     await clearLeft(folders);
+    await storage(clearForgotten(ledger, folders));
     await storage(manager.recover());
     await storage(manager.expectNewChats());
     const switchboard = new OpenSwitchboard({
       upstream: offline === null ? { kind: "api", baseUrl } : { kind: "offline" },
       since: clock.now(),
+      clock,
       ledger,
       manager,
+      approvals,
+      budgets,
       gateway,
       pool,
       spares,
+      folders,
       importPlaces,
       feed,
       hurry,
       textBytes: config.limits.text_bytes,
+      rateLimit: new RateLimit(
+        {
+          chat: config.limits.chat_messages_per_minute ?? null,
+          all: config.limits.messages_per_minute ?? null,
+        },
+        clock,
+      ),
       channels,
       closeAll,
     });
@@ -325,19 +399,52 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
   }
 }
 
+/** Rather than at each message. Throws `invalid_config`. */
+function checkSandbox(tiers: Tiers, path: string): void {
+  const tier = [...tiers.all].find(({ sandbox }) => sandbox)?.tier;
+  const why = tier === undefined ? null : whyNoSandbox(path);
+  if (why === null) return;
+  const field = `tiers.${tier}.sandbox`;
+  throw new SwitchboardError("invalid_config", `${field}: there can be no sandbox: ${why}`, {
+    field,
+    hint: "Install bubblewrap and socat where `path` finds them, or take the setting out.",
+  });
+}
+
+/** The config's prices, and behind them the built-in ones. */
+function pricesOf(own: Config["prices"]): Prices {
+  const named = Object.entries(own).map(([model, { input, output, ...rest }]): [string, Price] => [
+    model,
+    {
+      input,
+      output,
+      cacheWrite: rest.cache_write ?? input * 1.25,
+      cacheWrite1h: rest.cache_write_1h ?? input * 2,
+      cacheRead: rest.cache_read ?? input / 10,
+      webSearch: rest.web_search ?? 0.01,
+    },
+  ]);
+  return [Object.fromEntries(named), listPrices];
+}
+
 interface Parts {
   upstream: UpstreamView;
   /** In ms since the Unix epoch. */
   since: number;
+  clock: Clock;
   ledger: Ledger;
   manager: Manager;
+  approvals: Approvals;
+  budgets: Budgets;
   gateway: Gateway;
   pool: Pool;
   spares: Spares;
+  folders: Folders;
   importPlaces: ImportPlaces;
   feed: Feed;
   hurry: AbortController;
   textBytes: number;
+  rateLimit: RateLimit;
   channels: ReadonlyMap<string, Channel>;
   closeAll: () => Promise<void>;
 }
@@ -415,20 +522,27 @@ class OpenSwitchboard implements Switchboard {
     const senderTier = inbound.sender?.tier;
     if (senderTier !== undefined && !admitted.includes(senderTier)) throw refused(senderTier);
     const contact = inbound.contact ?? {};
+    const isStop = channel !== null && isStopWord(inbound.text, channel.stopWords);
+    // What the ledger knows already is told as it stands, however fast it comes.
+    const pace = isStop ? null : this.#parts.rateLimit.take(chatId);
     const acceptance = await storage(
-      manager.accept({
-        id: randomUUIDv7(),
-        chatId,
-        externalId: inbound.id ?? null,
-        text: inbound.text,
-        sender: inbound.sender ?? null,
-        channel: channel?.name ?? null,
-        route: inbound.route ?? null,
-        command: channel !== null && isStopWord(inbound.text, channel.stopWords) ? "stop" : null,
-        contact,
-        sessionNameBase: sessionNameBase(contact.name ?? null, chatId),
-      }),
+      manager.accept(
+        {
+          id: randomUUIDv7(),
+          chatId,
+          externalId: inbound.id ?? null,
+          text: inbound.text,
+          sender: inbound.sender ?? null,
+          channel: channel?.name ?? null,
+          route: inbound.route ?? null,
+          command: isStop ? "stop" : null,
+          contact,
+          sessionNameBase: sessionNameBase(contact.name ?? null, chatId),
+        },
+        { tooFast: !isStop && pace === null },
+      ),
     );
+    if (acceptance.kind !== "accepted") pace?.giveBack();
     switch (acceptance.kind) {
       case "accepted":
         return { message: this.#messageView(acceptance.message), duplicate: false };
@@ -442,6 +556,7 @@ class OpenSwitchboard implements Switchboard {
       case "refused":
         throw refused(acceptance.tier);
       case "crowded":
+        if (!isStop && pace === null) throw tooFast();
         throw new SwitchboardError("overloaded", "too many chats wait for a process already", {
           hint: "Send it again later; processes.max_waiting in switchboard.toml is the limit.",
         });
@@ -535,6 +650,74 @@ class OpenSwitchboard implements Switchboard {
     throw new SwitchboardError("not_found", `no failed or uncertain reply has the id ${id}`);
   }
 
+  async pendingApprovals({ limit = 100 }: { limit?: number } = {}): Promise<ApprovalView[]> {
+    checkLimit(limit);
+    return (await storage(this.#parts.ledger.pendingApprovals(limit))).map(approvalView);
+  }
+
+  async approve(id: string, options: { by?: string } = {}): Promise<ApprovalView> {
+    return await this.#decide(id, "approved", options);
+  }
+
+  async deny(id: string, options: { by?: string } = {}): Promise<ApprovalView> {
+    return await this.#decide(id, "denied", options);
+  }
+
+  async #decide(
+    id: string,
+    decision: "approved" | "denied",
+    options: { by?: string },
+  ): Promise<ApprovalView> {
+    const { by = "operator" } = parseInput(decisionSchema, options, "options");
+    const approval = await storage(this.#parts.approvals.decide(id, decision, by));
+    if (approval !== null) return approvalView(approval);
+    throw new SwitchboardError("not_found", `no question with the id ${id} waits for an answer`, {
+      hint: "It may have been answered, or its time may be over: look at the pending ones.",
+    });
+  }
+
+  async pendingChats({ limit = 100 }: { limit?: number } = {}): Promise<PendingView[]> {
+    checkLimit(limit);
+    return (await storage(this.#parts.ledger.pendingChats(limit))).map(pendingView);
+  }
+
+  async admit(chatId: string, contact: { tier: string; name?: string }): Promise<ChatView> {
+    parseInput(chatIdSchema, chatId, "chatId");
+    const { tier, name } = parseInput(admitSchema, contact);
+    const pending = await storage(this.#parts.ledger.pendingChat(chatId));
+    const called = name ?? pending?.name ?? undefined;
+    return await this.putContact(chatId, { tier, ...(called !== undefined && { name: called }) });
+  }
+
+  async dismiss(chatId: string): Promise<PendingView> {
+    parseInput(chatIdSchema, chatId, "chatId");
+    const { ledger } = this.#parts;
+    const pending = await storage(ledger.pendingChat(chatId));
+    if (pending !== null && (await storage(ledger.dismissPending(chatId)))) return pendingView(pending);
+    throw new SwitchboardError("not_found", `no pending chat has the id ${chatId}`);
+  }
+
+  async usage({ days = 1, chatId }: { days?: number; chatId?: string } = {}): Promise<SpendingView[]> {
+    const { ledger, clock } = this.#parts;
+    if (!Number.isInteger(days) || days < 1 || days > 400)
+      throw new SwitchboardError("invalid_request", "days: must be a whole number from 1 to 400", {
+        field: "days",
+      });
+    const since = iso(clock.now() - (days - 1) * 24 * 3_600_000).slice(0, 10);
+    if (chatId !== undefined) await this.#chat(chatId);
+    const rows = storage(chatId === undefined ? ledger.spending(since) : ledger.chatSpending(chatId, since));
+    return (await rows).map(spendingView);
+  }
+
+  async allowMore(usd: number, scope?: { chatId: string } | { tier: string }): Promise<RaisedView> {
+    const tier = scope !== undefined && "tier" in scope ? scope.tier : null;
+    const chatId = scope !== undefined && "chatId" in scope ? scope.chatId : null;
+    parseInput(commonRaiseSchema, { usd, ...(tier !== null && { tier }) });
+    if (chatId !== null) await this.#chat(chatId);
+    const day = await storage(this.#parts.budgets.allowMore(scope ?? { all: true }, usd));
+    return { day, chatId, tier, usd };
+  }
+
   async stop(chatId: string): Promise<ActionView> {
     await this.#chat(chatId);
     const stopped = await storage(this.#parts.manager.actIfLive(chatId, (session) => session.stop()));
@@ -554,6 +737,14 @@ class OpenSwitchboard implements Switchboard {
     if (!admitted.includes(contact.tier)) throw refused(contact.tier);
     const { requeued } = await this.#act(chatId, (session) => session.restart("restarted on request"));
     return { chatId, did: "restarted", stopped: [], requeued };
+  }
+
+  async forget(chatId: string): Promise<ActionView> {
+    const { manager, ledger, folders } = this.#parts;
+    await this.#chat(chatId);
+    await storage(manager.forget(chatId));
+    await storage(clearForgotten(ledger, folders));
+    return { chatId, did: "forgotten", stopped: [], requeued: [] };
   }
 
   async reset(chatId: string): Promise<ActionView> {
@@ -716,6 +907,12 @@ function byName(channels: readonly Channel[]): ReadonlyMap<string, Channel> {
     named.set(channel.name, channel);
   }
   return named;
+}
+
+function tooFast(): SwitchboardError {
+  return new SwitchboardError("rate_limited", "messages come faster than they may", {
+    hint: "Send it again later; limits.chat_messages_per_minute and limits.messages_per_minute in switchboard.toml are the limits.",
+  });
 }
 
 function draining(): SwitchboardError {

@@ -4,6 +4,8 @@
  */
 
 import type {
+  Approval,
+  ApprovalState,
   Chat,
   Contact,
   Failure,
@@ -11,8 +13,10 @@ import type {
   LedgerEvent,
   Message,
   MessageStatus,
+  PendingChat,
   Reply,
   ReplyStatus,
+  Spending,
   Usage,
 } from "./ledger/ledger.ts";
 
@@ -21,7 +25,7 @@ export type WaitingFor = "slot" | "start" | "model" | "tool" | "approval" | "lim
 
 export interface Waiting {
   for: WaitingFor;
-  /** When it is expected to go on, for `limit`. */
+  /** When it is expected to go on, for `limit` and `budget`; when nobody waits for an answer any more, for `approval`. */
   until?: string;
   /** Place in the line, from 1, for `slot`. */
   position?: number;
@@ -82,7 +86,7 @@ export interface ProcessView {
 
 export interface HeldView {
   until: string;
-  /** Of a `parked` chat the API's own text, for operators. */
+  /** Of a `parked` chat the API's own text, or which budget is spent, for operators. */
   reason: string;
 }
 
@@ -161,11 +165,72 @@ export interface DeliveryView extends ReplyView {
   createdAt: string;
 }
 
+/** A tool call that waits for a person's yes. */
+export interface ApprovalView {
+  id: string;
+  chatId: string;
+  /** The message on whose behalf Claude makes the call. */
+  messageId: string;
+  /** The tool's name. */
+  tool: string;
+  /** As JSON, its first 2000 characters. */
+  input: string;
+  /** Why it is asked. */
+  reason: string;
+  /** `used`: the approved call was let through, once. `withdrawn`: the turn that asked was stopped. */
+  state: ApprovalState;
+  decidedBy: string | null;
+  askedAt: string;
+  /** Without an answer by then the call is denied. */
+  until: string;
+}
+
+export function approvalView(approval: Approval): ApprovalView {
+  const { id, chatId, messageId, name, input, reason, state, decidedBy, askedAt, until } = approval;
+  const times = { askedAt: iso(askedAt), until: iso(until) };
+  return { id, chatId, messageId, tool: name, input, reason, state, decidedBy, ...times };
+}
+
+/** What the model has cost in a day (UTC), by tier and model. */
+export interface SpendingView extends Omit<Spending, "cost"> {
+  /** By the list's prices, or the config's. */
+  costUsd: number;
+}
+
+export function spendingView({ cost, ...rest }: Spending): SpendingView {
+  return { ...rest, costUsd: cost / 1e9 };
+}
+
+/** A chat that nobody has named, and that wrote all the same: its messages were refused. */
+export interface PendingView {
+  chatId: string;
+  /** As its messages called it last. */
+  name: string | null;
+  channel: string | null;
+  /** Messages that were refused. */
+  count: number;
+  firstAt: string;
+  lastAt: string;
+}
+
+export function pendingView({ firstAt, lastAt, ...rest }: PendingChat): PendingView {
+  return { ...rest, firstAt: iso(firstAt), lastAt: iso(lastAt) };
+}
+
+/** What was allowed beyond today's budget. */
+export interface RaisedView {
+  /** UTC: it holds for this day alone. */
+  day: string;
+  chatId: string | null;
+  tier: string | null;
+  usd: number;
+}
+
 /** What an action on a chat did. */
 export interface ActionView {
   chatId: string;
   /** What happened, in a word; `nothing`: there was nothing to do. */
-  did: "stopped" | "closed" | "restarted" | "reset" | "undone" | "woken" | "nothing";
+  did: "stopped" | "closed" | "restarted" | "reset" | "undone" | "woken" | "forgotten" | "nothing";
   /** Messages that ended `stopped`. */
   stopped: Array<{ id: string; ran: boolean }>;
   /** Messages that are waiting again for a process. */

@@ -22,6 +22,7 @@ describe("the config", () => {
     assert.deepEqual(parseConfig("# nothing\n", "f.toml"), defaultConfig());
     assert.deepEqual(defaultConfig(), {
       log_level: "info",
+      assistant: "Switchboard",
       path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
       processes: {
         idle_seconds: 7200,
@@ -34,6 +35,9 @@ describe("the config", () => {
         max_waiting: 1000,
       },
       api: { patience_seconds: 600 },
+      budget: {},
+      prices: {},
+      approvals: { wait_seconds: 1800 },
       limits: { text_bytes: 262_144 },
       channels: {},
       tiers: {},
@@ -84,9 +88,9 @@ describe("the config", () => {
     ],
     [
       "an unknown key of a tier",
-      "[tiers.admin]\ntools = []",
-      "tiers.admin.tools",
-      'tiers.admin.tools: Unrecognized key: "tools"',
+      "[tiers.admin]\ntool = []",
+      "tiers.admin.tool",
+      'tiers.admin.tool: Unrecognized key: "tool"',
     ],
     [
       "a word that is not among those allowed",
@@ -187,5 +191,29 @@ describe("the config file", () => {
     const file = join(folder, "folder.toml");
     await mkdir(file);
     invalid(() => loadConfig(file), /\/folder\.toml cannot be read: .*EISDIR/);
+  });
+
+  it("has prompts in files beside it, each with its own error", async () => {
+    const file = join(folder, "prompts.toml");
+    await writeFile(join(folder, "family.md"), "Be kind.\n");
+    await writeFile(join(folder, "empty.md"), " \n");
+    await writeFile(file, "[tiers.family]\nsystem_prompt_file = 'family.md'\n");
+    assert.deepEqual(loadConfig(file).tiers.family, { system_prompt: "Be kind.\n" });
+    const field = "tiers.bots.system_prompt_file";
+    const wrong: Array<[toml: string, message: RegExp]> = [
+      [
+        "system_prompt_file = 'none.md'",
+        /^tiers\.bots\.system_prompt_file: .*\/none\.md cannot be read: .*ENOENT/,
+      ],
+      ["system_prompt_file = 'empty.md'", /\/empty\.md is empty$/],
+      [
+        "system_prompt_file = 'family.md'\nsystem_prompt = 'x'",
+        /system_prompt is set, too; keep one of them$/,
+      ],
+    ];
+    for (const [toml, message] of wrong) {
+      await writeFile(file, `[tiers.bots]\n${toml}\n`);
+      invalid(() => loadConfig(file), message, field);
+    }
   });
 });

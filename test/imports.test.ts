@@ -18,10 +18,13 @@ const parts = ["claude", "contacts", "gateway", "ledger", "offline", "os", "sess
 /** By folder or file of `src`: the folders and files that it may import. A file of its own goes before its folder. */
 const floors: Record<string, readonly string[]> = {
   "cli/start.ts": ["daemon"],
+  // Looks by itself: there may be no daemon to ask.
+  "cli/doctor.ts": ["config.ts", "daemon/upstream.ts", "doctor"],
   // Everything else asks the daemon over HTTP.
   cli: ["version.ts"],
   // Runs in a browser: the daemon is asked over HTTP, and nothing of Node is there.
   dashboard: [],
+  doctor: [...everybodys, "switchboard.ts", "claude", "contacts", "offline"],
   daemon: [...everybodys, "api", "channels", "switchboard.ts", "index.ts"],
   api: [...everybodys, ...face, "contacts/inbound.ts"],
   channels: [...everybodys, "views.ts", "contacts/inbound.ts", "ledger"],

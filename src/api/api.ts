@@ -10,6 +10,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { inputError } from "../contacts/inbound.ts";
 import type { Logger } from "../log.ts";
 import type { Switchboard } from "../switchboard.ts";
+import { approvalRoutes } from "./approvals.ts";
 import { chatRoutes } from "./chats.ts";
 import { dashboardRoutes } from "./dashboard.ts";
 import { ApiError, errorResponse } from "./errors.ts";
@@ -17,9 +18,11 @@ import { eventRoutes } from "./events.ts";
 import { bearer, ownHost, ownOrigin } from "./guard.ts";
 import { healthRoutes, hostRoutes } from "./lifecycle.ts";
 import { messageRoutes } from "./messages.ts";
+import { pendingRoutes } from "./pending.ts";
 import { registryRoutes } from "./registry.ts";
 import { replyRoutes } from "./replies.ts";
 import type { Face } from "./route.ts";
+import { usageRoutes } from "./usage.ts";
 
 export interface ApiOptions {
   switchboard: Switchboard;
@@ -100,6 +103,9 @@ export function createApi(options: ApiOptions): OpenAPIHono {
   chatRoutes(face, maxBodyBytes(0));
   eventRoutes(face);
   replyRoutes(face);
+  pendingRoutes(face, maxBodyBytes(0));
+  approvalRoutes(face);
+  usageRoutes(face, maxBodyBytes(0));
   registryRoutes(face);
   hostRoutes(face, options.shutdown);
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });

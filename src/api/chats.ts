@@ -3,6 +3,7 @@ import type { ActionView } from "../views.ts";
 import { jsonBody } from "./body.ts";
 import type { ApiErrorCode } from "./errors.ts";
 import {
+  bodyFailures,
   chatParams,
   type Face,
   failures,
@@ -60,22 +61,27 @@ export function chatRoutes(face: Face, maxBodyBytes: number): void {
       middleware: jsonBody(maxBodyBytes),
       responses: {
         200: json(chatSchema, "The chat as it is now"),
-        ...failures(
-          "invalid_request",
-          "invalid_json",
-          "invalid_text",
-          "invalid_chat_id",
-          "unknown_tier",
-          "too_large",
-          "unsupported_media_type",
-          ...writeFailures,
-        ),
+        ...failures(...bodyFailures, "invalid_chat_id", "unknown_tier", ...writeFailures),
       },
     }),
     async (c) => {
       const { contact } = c.req.valid("json");
       return c.json(await switchboard.putContact(c.req.valid("param").chatId, contact), 200);
     },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/v1/chats/{chatId}",
+      summary: "Forget a chat: stop everything, and remove messages, replies, conversation and files",
+      request: { params: chatParams },
+      responses: {
+        200: json(actionSchema, "Nothing of it is left"),
+        ...failures("invalid_chat_id", "not_found", ...writeFailures),
+      },
+    }),
+    async (c) => c.json(await switchboard.forget(c.req.valid("param").chatId), 200),
   );
 
   const action = (

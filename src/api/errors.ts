@@ -38,6 +38,7 @@ const statuses = {
   too_large: 413,
   unsupported_media_type: 415,
   overloaded: 429,
+  rate_limited: 429,
   // Only a start can meet these two, never a request.
   invalid_config: 500,
   home_in_use: 500,
@@ -52,6 +53,7 @@ const statuses = {
 /** Seconds after which the same request may succeed. */
 const retryAfter: Partial<Record<ApiErrorCode, number>> = {
   overloaded: 10,
+  rate_limited: 10,
   storage_failed: 30,
   storage_full: 30,
   storage_busy: 5,

@@ -24,7 +24,9 @@ export function ownHost(bound: string): MiddlewareHandler {
       .exec(host)?.[1]
       ?.replace(/^\[|\]$/g, "")
       .toLowerCase();
-    if (name === undefined || !(own.has(name) || (everywhere && isIP(name) !== 0))) {
+    // A line in a proxy's form names a host, too, which counts before the header (RFC 9112, 3.2.2).
+    const isTwofold = new URL(c.req.raw.url).hostname !== URL.parse(`http://${host}`)?.hostname;
+    if (isTwofold || name === undefined || !(own.has(name) || (everywhere && isIP(name) !== 0))) {
       throw new ApiError("foreign_host", "the request names a host that is not this daemon", {
         hint: "Call it by the address that it printed at its start.",
       });

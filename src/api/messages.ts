@@ -47,6 +47,7 @@ export function messageRoutes(face: Face, maxBodyBytes: number): void {
           "too_large",
           "unsupported_media_type",
           "overloaded",
+          "rate_limited",
           ...writeFailures,
         ),
       },

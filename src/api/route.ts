@@ -40,6 +40,15 @@ export const readFailures = ["storage_busy", "storage_failed"] as const;
 /** What whoever writes to it may meet. */
 export const writeFailures = [...readFailures, "storage_full"] as const;
 
+/** What whoever sends JSON may meet. */
+export const bodyFailures = [
+  "invalid_request",
+  "invalid_json",
+  "invalid_text",
+  "too_large",
+  "unsupported_media_type",
+] as const;
+
 /** What any request may meet before its route is looked at. */
 const always: readonly ApiErrorCode[] = ["foreign_host", "foreign_origin", "starting", "draining"];
 

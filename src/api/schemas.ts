@@ -7,6 +7,7 @@ import { z } from "@hono/zod-openapi";
 import { contactPatchSchema, inboundSchema } from "../contacts/inbound.ts";
 import type {
   ActionView,
+  ApprovalView,
   ChatView,
   DeliveryView,
   EventView,
@@ -14,6 +15,9 @@ import type {
   HostView,
   ImportView,
   MessageView,
+  PendingView,
+  RaisedView,
+  SpendingView,
 } from "../views.ts";
 import type { ApiErrorBody } from "./errors.ts";
 
@@ -159,7 +163,7 @@ export const chatsSchema = z
 export const actionSchema = z
   .object({
     chatId: z.string(),
-    did: z.enum(["stopped", "closed", "restarted", "reset", "undone", "woken", "nothing"]),
+    did: z.enum(["stopped", "closed", "restarted", "reset", "undone", "woken", "forgotten", "nothing"]),
     stopped: z.array(z.object({ id, ran: z.boolean() })),
     requeued: z.array(id),
     sessionId: z.string().nullable().optional(),
@@ -270,6 +274,55 @@ export const deliveriesSchema = z
   })
   .meta({ id: "Deliveries" });
 
+const approval = z.object({
+  id: z.string(),
+  chatId: z.string(),
+  messageId: z.string().meta({ description: "The message on whose behalf Claude makes the call" }),
+  tool: z.string(),
+  input: z.string().meta({ description: "As JSON, its first 2000 characters" }),
+  reason: z.string().meta({ description: "Why it is asked" }),
+  state: z.enum(["pending", "approved", "denied", "used", "expired", "withdrawn"]),
+  decidedBy: z.string().nullable(),
+  askedAt: time,
+  until: time.meta({ description: "Without an answer by then the call is denied" }),
+});
+
+export const approvalSchema = approval.meta({ id: "Approval" });
+export const approvalsSchema = z.object({ approvals: z.array(approval) }).meta({ id: "Approvals" });
+
+const spending = z.object({
+  day: z.string().meta({ description: "In UTC" }),
+  tier: z.string(),
+  model: z.string(),
+  requests: z.int(),
+  inputTokens: z.int(),
+  outputTokens: z.int(),
+  cacheWriteTokens: z.int(),
+  cacheReadTokens: z.int(),
+  costUsd: z.number().meta({ description: "By the list's prices, or the config's" }),
+});
+export const usageSchema = z.object({ usage: z.array(spending) }).meta({ id: "Spending" });
+
+export const raisedSchema = z
+  .object({
+    day: z.string().meta({ description: "UTC: it holds for this day alone" }),
+    chatId: z.string().nullable(),
+    tier: z.string().nullable(),
+    usd: z.number(),
+  })
+  .meta({ id: "Raised" });
+
+const pendingChat = z.object({
+  chatId: z.string(),
+  name: z.string().nullable().meta({ description: "As its messages called it last" }),
+  channel: z.string().nullable(),
+  count: z.int().meta({ description: "Messages that were refused; no text of them is kept" }),
+  firstAt: time,
+  lastAt: time,
+});
+export const pendingChatSchema = pendingChat.meta({ id: "PendingChat" });
+export const pendingSchema = z.object({ pending: z.array(pendingChat) }).meta({ id: "Pending" });
+
 export const importSchema = z
   .object({
     new: z.int(),
@@ -329,4 +382,8 @@ export type SchemasMatchViews = [
   Holds<Matches<typeof hostSchema, HostView>>,
   Holds<Matches<typeof importSchema, ImportView>>,
   Holds<Matches<typeof deliverySchema, DeliveryView>>,
+  Holds<Matches<typeof approvalSchema, ApprovalView>>,
+  Holds<Matches<typeof usageSchema, { usage: SpendingView[] }>>,
+  Holds<Matches<typeof raisedSchema, RaisedView>>,
+  Holds<Matches<typeof pendingChatSchema, PendingView>>,
 ];

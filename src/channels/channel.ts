@@ -73,7 +73,7 @@ export class NotSentError extends Error {
 export interface ChannelHost {
   /**
    * Accepts a message for a chat; resolves when it is on disk. Its replies go out by this channel, with its `route`.
-   * Errors are `SwitchboardError`s. After `overloaded`, `draining`, `storage_full` and `storage_busy` the message should come
+   * Errors are `SwitchboardError`s. After `overloaded`, `rate_limited`, `draining`, `storage_full` and `storage_busy` the message should come
    * again; the others tell what is wrong with it, and it would be refused again.
    */
   receive(chatId: string, inbound: InboundInput): Promise<Receipt>;

@@ -18,11 +18,13 @@ export interface Launch {
   fallbackModel: string | null;
   systemPrompt: string;
   tools: readonly string[];
+  /** What commands may touch; null: whatever the daemon's user may. */
+  sandbox: Sandbox | null;
   /** What the session has cost before, in USD: results count on from there. */
   costSoFarUsd: number;
   /** Where the model is asked, and the key for it: loopback and worth nothing elsewhere. */
   api: { baseUrl: string; token: string };
-  /** Asked before each tool call, which waits for it: null, or why the tool must not run. A rejection denies it too. */
+  /** Asked before each tool call, once, which waits for it: null, or why the tool must not run. A rejection denies it too. */
   beforeTool: (call: ToolRequest) => Promise<string | null>;
   onEvent: (event: ClaudeEvent) => void;
 }
@@ -41,6 +43,16 @@ export interface ToolRequest {
   toolUseId: string;
   name: string;
   input: unknown;
+}
+
+/** The bounds of commands, kept by the system. Absolute paths; beside its space a session needs none. */
+export interface Sandbox {
+  /** Closed but for the session's own space: everything of Switchboard. */
+  home: string;
+  readFolders: readonly string[];
+  writeFolders: readonly string[];
+  /** `*`: any. */
+  hosts: readonly string[];
 }
 
 /** A session's private folders. */

@@ -6,6 +6,9 @@
 
 import { createRequire } from "node:module";
 
+/** The version whose undocumented behaviour (frames, transcripts, environment) this code was measured against. */
+export const claudeVersion = "2.1.330";
+
 /** Undefined when there is none: the SDK says then what to do about it. */
 export const claudeExecutable: string | undefined = lookUp();
 

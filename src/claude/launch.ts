@@ -3,8 +3,8 @@
  * Nothing of the host's environment is passed on.
  */
 
-import type { Options } from "@anthropic-ai/claude-agent-sdk";
-import type { Launch } from "./claude.ts";
+import type { Options, SandboxSettings } from "@anthropic-ai/claude-agent-sdk";
+import type { Launch, Sandbox, Space } from "./claude.ts";
 import { claudeExecutable } from "./executable.ts";
 
 /**
@@ -71,23 +71,38 @@ export function optionsOf(launch: Launch, path: string): Options {
       cleanupPeriodDays: 36_500,
     },
     tools: [...tools],
-    // Without being asked; unlike bypassing permissions this works as root too. Anything else is denied.
-    allowedTools: tools.map(allowanceOf),
-    permissionMode: "dontAsk",
+    // No rule of its own allows anything: what its hook did not judge it has to ask for.
+    permissionMode: "default",
+    ...(launch.sandbox === null ? {} : { sandbox: sandboxOf(launch.sandbox, launch.space) }),
     strictMcpConfig: true,
     includePartialMessages: true,
+  };
+}
+
+/** Refuses to run where there is no sandbox, and to run anything outside of it. */
+function sandboxOf(
+  { home, readFolders, writeFolders, hosts }: Sandbox,
+  { work, tmp }: Space,
+): SandboxSettings {
+  return {
+    enabled: true,
+    failIfUnavailable: true,
+    allowUnsandboxedCommands: false,
+    filesystem: {
+      denyRead: [home],
+      allowRead: [work, tmp, ...readFolders, ...writeFolders],
+      allowWrite: [work, tmp, ...writeFolders],
+    },
+    network: {
+      allowedDomains: [...hosts],
+      strictAllowlist: true,
+      allowUnixSockets: [],
+      allowLocalBinding: false,
+    },
   };
 }
 
 function beginningOf(session: Launch["session"]): Options {
   const { sdkSessionId } = session;
   return session.mode === "create" ? { sessionId: sdkSessionId } : { resume: sdkSessionId };
-}
-
-/**
- * File tools work inside the session's own folder, links resolved (measured, also for Glob and Grep, which follow Read).
- * Bash has no such bound: it can read what the daemon's user can.
- */
-function allowanceOf(tool: string): string {
-  return ["Read", "Write", "Edit", "Glob", "Grep"].includes(tool) ? `${tool}(./**)` : tool;
 }

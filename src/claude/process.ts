@@ -15,6 +15,7 @@ import { randomUUID } from "node:crypto";
 import {
   type HookInput,
   type HookJSONOutput,
+  type PermissionResult,
   type Query,
   query,
   type SDKMessage,
@@ -23,7 +24,15 @@ import {
 } from "@anthropic-ai/claude-agent-sdk";
 import { type Clock, sleep } from "../clock.ts";
 import { activity, type GuardedProcess, spawnGuarded, treeGone } from "../os/index.ts";
-import type { Claude, ClaudeEvent, ClaudeProcess, CompactionOutcome, Launch, TurnUsage } from "./claude.ts";
+import type {
+  Claude,
+  ClaudeEvent,
+  ClaudeProcess,
+  CompactionOutcome,
+  Launch,
+  ToolRequest,
+  TurnUsage,
+} from "./claude.ts";
 import { optionsOf } from "./launch.ts";
 import { ReplyText } from "./reply-text.ts";
 import { codeOf } from "./turns.ts";
@@ -75,6 +84,8 @@ class ClaudeCodeProcess implements ClaudeProcess {
   readonly #waiting = new Set<string>();
   #reply: ReplyText;
   readonly #tools = new Map<string, string>();
+  /** Why the turn's calls may not run, or null, by what they are. */
+  readonly #denials = new Map<string, Promise<string | null>>();
   /** Of a compaction that was asked for; null when there is none under way. */
   #compaction: { well: boolean } | null = null;
   /** A note was given, and has not been taken in yet. */
@@ -95,6 +106,7 @@ class ClaudeCodeProcess implements ClaudeProcess {
         options: {
           ...optionsOf(launch, path),
           hooks: { PreToolUse: [{ hooks: [(call) => this.#beforeTool(call)], timeout: hookLimitSeconds }] },
+          canUseTool: (name, input, { toolUseID }) => this.#canUseTool({ toolUseId: toolUseID, name, input }),
           spawnClaudeCodeProcess: ({ command, args, cwd, env }) => {
             spawned = spawnGuarded({
               command,
@@ -286,8 +298,7 @@ class ClaudeCodeProcess implements ClaudeProcess {
   async #beforeTool(call: HookInput): Promise<HookJSONOutput> {
     if (call.hook_event_name !== "PreToolUse") return {};
     const { tool_use_id: toolUseId, tool_name: name, tool_input: input } = call;
-    this.#tools.set(toolUseId, name);
-    const denial = await this.#launch.beforeTool({ toolUseId, name, input }).catch(() => notRecorded);
+    const denial = await this.#denialOf({ toolUseId, name, input });
     if (denial === null) return {};
     return {
       hookSpecificOutput: {
@@ -296,6 +307,25 @@ class ClaudeCodeProcess implements ClaudeProcess {
         permissionDecisionReason: denial,
       },
     };
+  }
+
+  /** Called by the process for a tool that its own rules do not allow: none does. It gets the hook's verdict. */
+  async #canUseTool(call: ToolRequest & { input: Record<string, unknown> }): Promise<PermissionResult> {
+    const denial = await this.#denialOf(call);
+    if (denial === null) return { behavior: "allow", updatedInput: call.input };
+    return { behavior: "deny", message: denial };
+  }
+
+  /** Once for each call, as it is: one with another input is another call. */
+  #denialOf(call: ToolRequest): Promise<string | null> {
+    const { toolUseId, name, input } = call;
+    this.#tools.set(toolUseId, name);
+    const key = JSON.stringify([toolUseId, name, input]);
+    const known = this.#denials.get(key);
+    if (known !== undefined) return known;
+    const denial = this.#launch.beforeTool(call).catch(() => notRecorded);
+    this.#denials.set(key, denial);
+    return denial;
   }
 
   #toolEnded(toolUseId: string, failed: boolean): void {
@@ -321,6 +351,7 @@ class ClaudeCodeProcess implements ClaudeProcess {
     const errorCode = this.#errorCode;
     this.#reply = new ReplyText();
     this.#tools.clear();
+    this.#denials.clear();
     this.#errorCode = null;
     const end = { sdkSessionId: result.session_id, usage: this.#usageOf(result) };
     if (!result.is_error && result.subtype === "success" && !interrupted) {

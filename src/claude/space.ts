@@ -3,7 +3,7 @@
  * from seeing each other (they register there) and from racing on `.claude.json`, which each start rewrites.
  */
 
-import { mkdir, rm } from "node:fs/promises";
+import { glob, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Space } from "./claude.ts";
 
@@ -17,6 +17,17 @@ export async function openSpace(spaces: string, sessionId: string): Promise<Spac
 /** Removes all of it. No process of it may run. */
 export async function removeSpace(spaces: string, sessionId: string): Promise<void> {
   await rm(join(spaces, sessionId), { recursive: true, force: true, maxRetries: 3 });
+}
+
+/**
+ * Where Claude Code puts aside what it gives Claude to read: an output that is too long for an answer, a picture
+ * (measured with the CLI 2.1.330).
+ */
+export async function asideFolders({ claude, tmp }: Space): Promise<string[]> {
+  const folders = [tmp];
+  for await (const name of glob("projects/*/*/tool-results", { cwd: claude }))
+    folders.push(join(claude, name));
+  return folders;
 }
 
 export function spaceOf(spaces: string, sessionId: string): Space {

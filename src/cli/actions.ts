@@ -17,6 +17,22 @@ export async function act(
   printLine(describe(done));
 }
 
+/** Asked for twice, for it cannot be undone. */
+export async function forget(
+  client: Client,
+  chatId: string,
+  { yes, json }: { yes?: true; json?: true },
+): Promise<void> {
+  if (yes !== true)
+    throw new CliError("usage", "forget removes all that is known of the chat, and cannot be undone", {
+      hint: `Say so: switchboard forget ${chatId} --yes`,
+      exit: "usage",
+    });
+  const done = await client.delete<ActionView>(chatPath(chatId));
+  if (json === true) printJson(done);
+  else printLine(describe(done));
+}
+
 function describe({ did, stopped, requeued }: ActionView): string {
   const parts = [did === "nothing" ? "there was nothing to do" : did];
   if (stopped.length > 0) {

@@ -40,6 +40,10 @@ export class Client {
     return this.#json(await this.#fetch("POST", path, { body }));
   }
 
+  async delete<T>(path: string): Promise<T> {
+    return this.#json(await this.#fetch("DELETE", path));
+  }
+
   /** An answer whose body is read as it comes. */
   async body(path: string): Promise<Response> {
     const response = await this.#fetch("GET", path);

@@ -36,6 +36,7 @@ const exitOfCode: Record<string, Exit> = {
   conflict: "conflict",
   busy: "conflict",
   overloaded: "later",
+  rate_limited: "later",
   draining: "later",
   starting: "later",
   storage_busy: "later",

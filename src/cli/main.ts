@@ -2,19 +2,22 @@
 
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { version } from "../version.ts";
-import { act, down } from "./actions.ts";
+import { act, down, forget } from "./actions.ts";
+import { answer, approvals } from "./approvals.ts";
 import { type ChatOptions, chat } from "./chat.ts";
 import { complete } from "./completion/complete.ts";
 import { type Shell, scriptFor, shells } from "./completion/scripts.ts";
 import { connect, type GlobalOptions, globalOptions, homeOf } from "./connect.ts";
 import { CliError, exitList, exits } from "./exit.ts";
 import { type LogOptions, log } from "./log.ts";
+import { admit, dismiss, pending } from "./pending.ts";
 import { printJson, redError } from "./print.ts";
 import { exportRegistry, importRegistry } from "./registry.ts";
 import { type FailedOptions, failed, retry } from "./replies.ts";
 import { queueModes, type SendOptions, send, tiers } from "./send.ts";
 import { chatStates, type SessionsOptions, sessions } from "./sessions.ts";
 import { show, showMessage } from "./show.ts";
+import { allowMore, type UsageOptions, usage } from "./usage.ts";
 import { watch } from "./watch.ts";
 
 function program(): Command {
@@ -119,6 +122,92 @@ function program(): Command {
     );
 
   root
+    .command("approvals")
+    .description("list the tool calls that wait for a person's yes, the most urgent first")
+    .action((_, command: Command) => approvals(connect(command), command.optsWithGlobals()));
+
+  const answers = {
+    approve: "let a tool call that waits run, once",
+    deny: "don't let a tool call run",
+  } as const;
+  for (const [how, description] of Object.entries(answers)) {
+    root
+      .command(how)
+      .argument("<question>")
+      .description(description)
+      .option("--by <name>", "who says so; default: operator")
+      .action((id: string, _, command: Command) =>
+        answer(connect(command), id, how === "approve" ? "approve" : "deny", command.optsWithGlobals()),
+      );
+  }
+
+  root
+    .command("doctor")
+    .description("look whether everything is as it should be; needs no daemon")
+    .option(
+      "--walls",
+      "try to break out of a chat of each tier, on a home made for it, with a scripted model",
+    )
+    .addOption(new Option("--tier <tier>", "with --walls: of this tier alone").choices(tiers))
+    .action(async (_, command: Command) => {
+      const { doctor, walls } = await import("./doctor.ts");
+      const options = command.optsWithGlobals<GlobalOptions & { walls?: true; tier?: string }>();
+      const given = { ...options, home: homeOf(command) };
+      await (options.walls === true ? walls(given) : doctor(given));
+    });
+
+  root
+    .command("forget")
+    .argument("<chat>")
+    .description("remove all that is known of a chat: messages, conversation, files")
+    .option("--yes", "really: it cannot be undone")
+    .action((chatId: string, _, command: Command) =>
+      forget(connect(command), chatId, command.optsWithGlobals()),
+    );
+
+  root
+    .command("pending")
+    .description("list the chats that nobody has named and whose messages were refused")
+    .action((_, command: Command) => pending(connect(command), command.optsWithGlobals()));
+
+  root
+    .command("admit")
+    .argument("<chat>")
+    .description("name a chat: its next message is accepted")
+    .addOption(new Option("--tier <tier>", "what it is trusted with").choices(tiers).makeOptionMandatory())
+    .option("--name <name>", "default: as its messages call it")
+    .action((chatId: string, _, command: Command) =>
+      admit(connect(command), chatId, command.optsWithGlobals()),
+    );
+
+  root
+    .command("dismiss")
+    .argument("<chat>")
+    .description("take a chat off the pending ones; it comes back when it writes again")
+    .action((chatId: string, _, command: Command) =>
+      dismiss(connect(command), chatId, command.optsWithGlobals()),
+    );
+
+  root
+    .command("usage")
+    .argument("[chat]", "default: all chats together")
+    .description("what the model has cost, by day (UTC), tier and model")
+    .option("--days <number>", "so many days back, today included", whole, 1)
+    .action((chatId: string | undefined, _, command: Command) =>
+      usage(connect(command), chatId, command.optsWithGlobals<UsageOptions>()),
+    );
+
+  root
+    .command("allow-more")
+    .argument("<usd>", "so much beyond the budget", dollars)
+    .description("allow more than the budget for today: to a chat, to a tier, or to all")
+    .option("--chat <chat>", "to this chat alone")
+    .addOption(new Option("--tier <tier>", "to the chats under this tier").choices(tiers))
+    .action((usd: number, _, command: Command) =>
+      allowMore(connect(command), usd, command.optsWithGlobals()),
+    );
+
+  root
     .command("export")
     .argument("[file]", "default: stdout")
     .description("write all contacts as sessions.json")
@@ -188,6 +277,12 @@ function collected(value: string, before: string[] = []): string[] {
 function seconds(text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError("Not a number of seconds.");
+  return value;
+}
+
+function dollars(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("Not a number of USD.");
   return value;
 }
 

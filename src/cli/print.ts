@@ -32,6 +32,7 @@ function paint(style: Parameters<typeof styleText>[0], stream: NodeJS.WriteStrea
   return (text) => (text === "" ? "" : styleText(style, text, { stream }));
 }
 
+export const bold = paint("bold");
 export const dim = paint("dim");
 export const red = paint("red");
 export const yellow = paint("yellow");

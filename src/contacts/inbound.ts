@@ -65,6 +65,27 @@ export const contactPatchSchema = z.strictObject({
   queueMode: z.enum(["steer", "queue", "collect", "interrupt"]).nullable().optional(),
 });
 
+/** A person's answer to a question. */
+export const decisionSchema = z.strictObject({
+  /** Who says so. */
+  by: line.optional(),
+});
+
+/** Of a chat that wrote without being known. */
+export const admitSchema = z.strictObject({
+  tier: tierSchema,
+  /** Default: as its messages called it. */
+  name: line.optional(),
+});
+
+/** More of a day's budget, in USD. */
+export const raiseSchema = z.strictObject({
+  usd: z.number().positive().max(1_000_000),
+});
+
+/** The same for all, or for the chats under a tier. */
+export const commonRaiseSchema = raiseSchema.extend({ tier: tierSchema.optional() });
+
 export const senderSchema = z.strictObject({
   id: idSchema,
   name: line,

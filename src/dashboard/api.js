@@ -4,7 +4,7 @@
  */
 
 /**
- * @import { ActionView, ChatView, Contact, DeliveryView, HistoryEntry, HostView, MessageView } from "../views.ts"
+ * @import { ActionView, ApprovalView, ChatView, Contact, DeliveryView, HistoryEntry, HostView, MessageView } from "../views.ts"
  *
  * @typedef {Partial<Contact>} ContactPatch
  * @typedef {"stop" | "close" | "restart" | "reset" | "undo-reset" | "wake"} Action
@@ -111,6 +111,23 @@ export class Api {
    */
   async send(chatId, message) {
     return await this.#json("POST", `${chatPath(chatId)}/messages`, message);
+  }
+
+  /**
+   * The most urgent of the tool calls that wait for a person's yes.
+   * @returns {Promise<{ approvals: ApprovalView[] }>}
+   */
+  async approvals() {
+    return await this.#json("GET", "/v1/approvals?limit=20");
+  }
+
+  /**
+   * @param {string} id
+   * @param {"approve" | "deny"} answer
+   * @returns {Promise<ApprovalView>}
+   */
+  async answer(id, answer) {
+    return await this.#json("POST", `/v1/approvals/${encodeURIComponent(id)}/${answer}`);
   }
 
   /**

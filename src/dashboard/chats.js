@@ -12,7 +12,7 @@ import { follow } from "./follow.js";
 import { pause } from "./pause.js";
 
 /**
- * @import { ChatView, DeliveryView, HostView } from "../views.ts"
+ * @import { ApprovalView, ChatView, DeliveryView, HostView } from "../views.ts"
  * @import { Api } from "./api.js"
  *
  * @typedef {object} Watcher
@@ -34,6 +34,8 @@ export class Chats {
   list = emptyList;
   /** @type {HostView | null} */
   host = null;
+  /** @type {readonly ApprovalView[]} tool calls that wait for a person's yes, the most urgent of them */
+  approvals = [];
   /** @type {readonly DeliveryView[]} replies that were not delivered, the oldest of them */
   failed = [];
   /** Whether the list has been read once. */
@@ -141,6 +143,7 @@ export class Chats {
 
   async #readHost() {
     this.host = await this.#api.host();
+    this.approvals = (await this.#api.approvals()).approvals;
     if (this.host.channels.length > 0) this.failed = (await this.#api.failedReplies()).deliveries;
   }
 

@@ -16,7 +16,7 @@ import { listPane, nameOf } from "./view-list.js";
 import { troubleWords } from "./words.js";
 
 /**
- * @import { ChatView, DeliveryView } from "../views.ts"
+ * @import { ApprovalView, ChatView, DeliveryView } from "../views.ts"
  * @import { Api, ContactPatch } from "./api.js"
  * @import { Asking, Question } from "./view-dialogs.js"
  *
@@ -107,6 +107,7 @@ export class Dashboard {
             more: () => this.#chats.more(),
             newChat: () => this.#ask({ kind: "new", chatId: "" }),
             retryReply: (reply) => void this.#retryReply(reply),
+            answer: (approval, how) => void this.#decide(approval, how),
           })}
           ${open === null ? noChat() : this.#chatPane(open, chat)}
           <div class="hidden" aria-live="polite" id="announcer">${this.#announcement}</div>
@@ -173,6 +174,16 @@ export class Dashboard {
   async #retryReply({ id, chatId }) {
     // One that somebody else has had sent again is gone from the list all the same.
     await this.#api.retryReply(id).catch(() => {});
+    this.#chats.touch(chatId);
+  }
+
+  /**
+   * @param {ApprovalView} approval
+   * @param {"approve" | "deny"} how
+   */
+  async #decide({ id, chatId }, how) {
+    // One that somebody else has answered, or whose time is over, is gone from the list all the same.
+    await this.#api.answer(id, how).catch(() => {});
     this.#chats.touch(chatId);
   }
 

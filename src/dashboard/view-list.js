@@ -8,16 +8,16 @@ import { icons } from "./icons.js";
 import { deliveryWords, stateMeaning, timeWords } from "./words.js";
 
 /**
- * @import { ChatView, DeliveryView, HostView } from "../views.ts"
+ * @import { ApprovalView, ChatView, DeliveryView, HostView } from "../views.ts"
  * @import { Chats } from "./chats.js"
  */
 
 /**
  * @param {Chats} chats
  * @param {string | null} shown the chat that is shown
- * @param {{ more(): void, newChat(): void, retryReply(reply: DeliveryView): void }} on
+ * @param {{ more(): void, newChat(): void, retryReply(reply: DeliveryView): void, answer(approval: ApprovalView, how: "approve" | "deny"): void }} on
  */
-export function listPane({ list, host, failed, loaded }, shown, on) {
+export function listPane({ list, host, approvals, failed, loaded }, shown, on) {
   return html`
     <nav class="pane list-pane" aria-label="Chats">
       <header class="bar">
@@ -35,6 +35,7 @@ export function listPane({ list, host, failed, loaded }, shown, on) {
         </ul>
         ${list.next === null ? nothing : html`<button type="button" class="button more" @click=${on.more}>More chats</button>`}
       </div>
+      ${approvals.length === 0 ? nothing : questions(approvals, on.answer)}
       ${failed.length === 0 ? nothing : failedReplies(failed, on.retryReply)}
       ${host === null ? nothing : hostLine(host)}
     </nav>
@@ -73,13 +74,40 @@ function emptyList(newChat) {
 }
 
 /**
+ * @param {readonly ApprovalView[]} approvals
+ * @param {(approval: ApprovalView, how: "approve" | "deny") => void} answer
+ */
+function questions(approvals, answer) {
+  return html`
+    <section class="operator" aria-labelledby="questions-title">
+      <h2 id="questions-title">Waits for your yes</h2>
+      <ul>
+        ${repeat(
+          approvals,
+          ({ id }) => id,
+          (approval) => html`
+            <li>
+              <a href=${addressOf(approval.chatId)} dir="auto">${approval.chatId}</a>
+              <span class="quiet">until ${timeWords(approval.until)}</span>
+              <code class="call">${approval.tool} ${approval.input}</code>
+              <button type="button" class="button small" @click=${() => answer(approval, "approve")}>Allow once</button>
+              <button type="button" class="button small" @click=${() => answer(approval, "deny")}>Deny</button>
+            </li>
+          `,
+        )}
+      </ul>
+    </section>
+  `;
+}
+
+/**
  * @param {readonly DeliveryView[]} failed
  * @param {(reply: DeliveryView) => void} retry
  */
 function failedReplies(failed, retry) {
   return html`
-    <section class="failed" aria-labelledby="failed-title">
-      <h2 id="failed-title">Not delivered</h2>
+    <section class="operator" aria-labelledby="failed-title">
+      <h2 id="failed-title" data-mark="failed">Not delivered</h2>
       <ul>
         ${repeat(
           failed,

@@ -168,6 +168,8 @@ export function actionWords({ did, stopped, requeued }) {
       return "The earlier conversation is back.";
     case "woken":
       return "Its process is starting ahead of the next message.";
+    case "forgotten":
+      return "Nothing of the chat is left.";
     case "nothing":
       return "There was nothing to do.";
   }

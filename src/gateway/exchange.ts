@@ -8,15 +8,18 @@
  * Only requests that run the model are tried again, and only they tell the line how they fared: counting tokens has
  * limits of its own.
  */
+import { once } from "node:events";
 import { type Clock, sleep } from "../clock.ts";
 import { readError, statusOf } from "./api-error.ts";
 import { type Caller, type Failure, failure } from "./caller.ts";
 import { classify, type TroubleVerdict, type Verdict } from "./classify.ts";
 import type { Line, Ticket, Trouble } from "./line.ts";
+import type { ModelUsage } from "./prices.ts";
 import { type Question, wantsStream } from "./question.ts";
 import { dataOf, EventCutter, lastEvent, preludes, type StreamEvent } from "./stream-events.ts";
 import { pauseMs, type Times } from "./times.ts";
 import { type Answer, Broken, type Upstream } from "./upstream.ts";
+import { usageAfter, usageEvents, usageOf } from "./usage.ts";
 
 export interface ExchangeEvents {
   /** It waits: for the line, or for its own pause after a failure. */
@@ -29,11 +32,15 @@ export interface ExchangeEvents {
   onTrouble(trouble: Trouble): void;
   /** An attempt came to nothing; `status` is null when the API gave none. */
   onFailed(verdict: TroubleVerdict, status: number | null): void;
+  /** An attempt is over, and what it has used. */
+  onUsage(usage: ModelUsage): void;
 }
 
 export interface ExchangeOptions {
   question: Question;
   runsModel: boolean;
+  /** Asked before each attempt that runs the model: false, and it does not leave, nor any later one. */
+  mayLeave: () => boolean;
   caller: Caller;
   line: Line;
   upstream: Upstream;
@@ -61,6 +68,8 @@ export class Exchange {
   #last = failure(529, "overloaded_error", "The model's API is in trouble");
   #impatient = new AbortController();
   #cancelPatience: (() => void) | null = null;
+  /** What the present attempt has used so far. */
+  #usage: ModelUsage | null = null;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
@@ -73,10 +82,15 @@ export class Exchange {
   }
 
   async #attempt(): Promise<"again" | "over"> {
-    const { caller, runsModel, events } = this.#options;
+    const { caller, runsModel, mayLeave, events } = this.#options;
     const ticket = await this.#enter();
     if (ticket === null) {
       caller.fail(this.#last);
+      return "over";
+    }
+    if (runsModel && !mayLeave()) {
+      ticket.leave();
+      await this.#beLeft();
       return "over";
     }
     events.onAsking();
@@ -89,7 +103,19 @@ export class Exchange {
       return "over";
     } finally {
       ticket.leave();
+      if (this.#usage !== null) events.onUsage(this.#usage);
+      this.#usage = null;
     }
+  }
+
+  /**
+   * The process gets no answer: an error would end its turn, which may go on another day. Whoever said that nothing may
+   * leave ends the process.
+   */
+  async #beLeft(): Promise<void> {
+    const { caller, events } = this.#options;
+    events.onWaiting();
+    if (!caller.gone.aborted) await once(caller.gone, "abort");
   }
 
   #enter(): Ticket | null | Promise<Ticket | null> {
@@ -194,7 +220,9 @@ export class Exchange {
       if (caller.begun) await caller.write(Buffer.concat(ready.splice(0)));
     };
     for (let chunk = await next(); chunk !== null; chunk = await next()) {
-      for (const event of cutter.take(chunk)) {
+      for (const { name, bytes } of cutter.take(chunk)) {
+        const event = { name, bytes: name === "error" ? this.#options.upstream.redacted(bytes) : bytes };
+        if (usageEvents.includes(event.name)) this.#usage = usageAfter(this.#usage, dataOf(event));
         const failed = this.#failedBy(event, answer.status);
         if (failed !== null) {
           await write();
@@ -231,7 +259,7 @@ export class Exchange {
       chunks.push(chunk);
       length += chunk.length;
     }
-    const body = Buffer.concat(chunk === null ? chunks : [...chunks, chunk]);
+    const body = this.#options.upstream.redacted(Buffer.concat(chunk === null ? chunks : [...chunks, chunk]));
     const verdict = this.#classify({ status, headers, body: String(body) });
     // Only that much of it was kept.
     const { "content-length": _, ...kept } = headers;
@@ -261,8 +289,10 @@ export class Exchange {
       chunks.push(chunk);
       chunk = await this.#heard(answer.next(), attempt);
     }
+    const whole = Buffer.concat(chunks);
+    this.#usage = usageOf(String(whole));
     this.#begin(answer, ticket, "bytes");
-    await caller.write(Buffer.concat(chunks));
+    await caller.write(whole);
     caller.end();
     return null;
   }

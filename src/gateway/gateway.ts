@@ -4,7 +4,8 @@
  *
  * Trouble with the API lives here: an attempt that is made again without the process seeing it leaves no trace in its
  * transcript. One `Line` is shared by all requests, each of which is an `Exchange`. What trouble means for chats is
- * decided elsewhere, from what is told here. Metering and budgets belong before an exchange.
+ * decided elsewhere, from what is told here. So it is with money: what each request has used is told, and whether the next
+ * one may leave is asked.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -14,6 +15,7 @@ import type { ErrorType } from "./api-error.ts";
 import { Caller, failure } from "./caller.ts";
 import { Exchange, type ExchangeEvents } from "./exchange.ts";
 import { Line, type Trouble } from "./line.ts";
+import type { ModelUsage } from "./prices.ts";
 import { readQuestion, wantsStream } from "./question.ts";
 import { defaultTimes, type Times } from "./times.ts";
 import { Tokens } from "./tokens.ts";
@@ -57,6 +59,10 @@ export interface TokenOptions {
   isWarming?: () => boolean;
   /** Called for each request when its state changes, for the first time when it has arrived whole. */
   onRequest?: (request: ModelRequest) => void;
+  /** Asked each time before something that runs the model leaves; false: it does not, and the process waits until it is ended. Default: it may. */
+  mayLeave?: () => boolean;
+  /** Called for each answer of the model, also for one that broke off, with what it has used as far as it was told. */
+  onUsage?: (usage: ModelUsage) => void;
   /** Called when a request that runs the model meets a hold: it will wait, and whoever waits for the process should know. */
   onHeld?: (hold: Hold) => void;
 }
@@ -129,7 +135,9 @@ export async function startGateway({
       events.onWaiting();
       await Promise.race([holder.admitted, once(caller.gone, "abort")]);
     }
-    await new Exchange({ question, runsModel, caller, line, upstream, clock, random, times, events }).run();
+    const mayLeave = () => holder.mayLeave?.() ?? true;
+    const exchange = { question, runsModel, mayLeave, caller, line, upstream, clock, random, times, events };
+    await new Exchange(exchange).run();
   };
 
   const server = createServer((incoming, response) => {
@@ -177,7 +185,7 @@ function follow(options: {
   log: Logger;
 }): { events: ExchangeEvents; ended: () => void } {
   const { n, kind, holder, clock, log } = options;
-  const { generation, onRequest, onHeld } = holder;
+  const { generation, onRequest, onHeld, onUsage } = holder;
   let request: ModelRequest | null = null;
   const told = (state: ModelRequest["state"], news: Partial<ModelRequest> = {}) => {
     const fresh = {
@@ -208,6 +216,7 @@ function follow(options: {
         if (request !== null) request = { ...request, status };
         log.debug({ generation, n, kind: verdict.kind, status }, "an attempt at the model's API failed");
       },
+      onUsage: (usage) => onUsage?.(usage),
     },
     ended: () => told("ended", { endedAt: clock.now() }),
   };

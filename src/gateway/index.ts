@@ -8,4 +8,5 @@ export {
   type TokenOptions,
 } from "./gateway.ts";
 export type { Trouble } from "./line.ts";
+export { costOf, listPrices, type ModelUsage, type Price, type Prices, priceOf } from "./prices.ts";
 export type { UpstreamOptions } from "./upstream.ts";

@@ -39,6 +39,7 @@ const IDLE_MS = 4_000;
 export class Upstream {
   readonly #base: URL;
   readonly #credential: Record<string, string>;
+  readonly #secrets: readonly string[];
   readonly #transport: typeof http | typeof https;
   readonly #agent: http.Agent;
 
@@ -51,6 +52,9 @@ export class Upstream {
       ...(apiKey !== undefined && { "x-api-key": apiKey }),
       ...(authToken !== undefined && { authorization: `Bearer ${authToken}` }),
     };
+    this.#secrets = [apiKey, authToken].filter(
+      (secret) => secret !== undefined && secret.length > 0,
+    ) as string[];
     this.#transport = this.#base.protocol === "https:" ? https : http;
     this.#agent = new this.#transport.Agent({ keepAlive: true, timeout: IDLE_MS });
   }
@@ -91,6 +95,15 @@ export class Upstream {
     if (signal.aborted) end();
     else request.end(body ?? undefined);
     return promise;
+  }
+
+  /** Without the credential, should the API have repeated it: what it says of errors is written down. */
+  redacted(bytes: Buffer): Buffer {
+    const secrets = this.#secrets.filter((secret) => bytes.includes(secret));
+    if (secrets.length === 0) return bytes;
+    return Buffer.from(
+      secrets.reduce((text, secret) => text.replaceAll(secret, "[credential]"), String(bytes)),
+    );
   }
 
   close(): void {

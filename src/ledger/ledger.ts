@@ -233,6 +233,76 @@ export interface ToolCall {
   endedAt: number | null;
 }
 
+/**
+ * `approved` and `denied`: a person said so. `used`: the approved call was let through, once. `expired`: nobody answered in
+ * time. `withdrawn`: the turn that asked was stopped.
+ */
+export type ApprovalState = "pending" | "approved" | "denied" | "used" | "expired" | "withdrawn";
+
+/** A question to a person: whether a tool may be called with this very input. It outlives the process that asked. */
+export interface Approval {
+  id: string;
+  chatId: string;
+  /** The first message of the turn that asks: the answer holds for the same call on its behalf, and for nothing else. */
+  messageId: string;
+  name: string;
+  /** As JSON, cut to its first 2000 characters. */
+  input: string;
+  digest: string;
+  /** Why it is asked. */
+  reason: string;
+  state: ApprovalState;
+  /** Who said yes or no; null when nobody did. */
+  decidedBy: string | null;
+  askedAt: number;
+  /** Until when an answer is waited for. */
+  until: number;
+  endedAt: number | null;
+}
+
+/** What has been spent in one day (UTC, `2026-01-31`) by one tier on one model: by all chats, or by one. */
+export interface Spending {
+  day: string;
+  tier: string;
+  model: string;
+  requests: number;
+  inputTokens: number;
+  outputTokens: number;
+  cacheWriteTokens: number;
+  cacheReadTokens: number;
+  /** In billionths of a USD. */
+  cost: number;
+}
+
+/** Whose budget is meant: a chat's, a tier's, or that of all. */
+export type BudgetScope = { chatId: string } | { tier: string } | { all: true };
+
+/** What a day has been allowed beyond its budget, in billionths of a USD. */
+export interface Allowance {
+  scope: BudgetScope;
+  cost: number;
+}
+
+/** A chat that nobody has named, and that wrote all the same: refused, and listed for the operator. No text of it is kept. */
+export interface PendingChat {
+  chatId: string;
+  /** As its messages called it last. */
+  name: string | null;
+  /** The channel that its last message came by. */
+  channel: string | null;
+  /** Messages that were refused. */
+  count: number;
+  firstAt: number;
+  lastAt: number;
+}
+
+/** A session's space and what belongs to it, of a chat that nobody remembers. */
+export interface ForgottenSpace {
+  sessionId: string;
+  /** Of the link that people see. */
+  sessionName: string;
+}
+
 /** One run of a Claude Code process. */
 export interface ProcessRecord {
   generation: number;
@@ -311,7 +381,7 @@ export interface Claim {
 export interface AcceptBy {
   /** Under which the first try is charged at once. */
   claim?: Claim | null | undefined;
-  /** So many chats wait for a process that no other can be taken on. */
+  /** Nothing may be taken on just now: so many chats wait for a process, or messages come too fast. */
   crowded?: boolean;
 }
 
@@ -325,7 +395,10 @@ export type Acceptance =
   | { kind: "duplicate"; message: Message }
   /** The same external id with another text: nothing changed. */
   | { kind: "conflict"; message: Message }
-  /** The tier (with the patch; `unknown` for a chat that nobody has named) is none of those admitted: nothing changed. */
+  /**
+   * The tier (with the patch; `unknown` for a chat that nobody has named) is none of those admitted. Nothing changed, but that
+   * a chat that the ledger does not know is now among the pending ones.
+   */
   | { kind: "refused"; tier: string }
   /** It would have been accepted, but `crowded`: nothing changed. */
   | { kind: "crowded" };
@@ -454,8 +527,24 @@ export interface Ledger {
   chat(chatId: string): Promise<Chat | null>;
   /** Most recently active first (named, message accepted, turn ended). `limit` 1 to 1000, as everywhere here. */
   chats(page: { after?: string; limit: number }): Promise<ChatPage>;
-  /** Names a chat or changes its contact; appends a `notice` event `contact_changed` when something changed. */
+  /**
+   * Names a chat or changes its contact; appends a `notice` event `contact_changed` when something changed. A pending chat is
+   * pending no more.
+   */
   putContact(chatId: string, patch: ContactPatch, sessionNameBase: string): Promise<Chat>;
+  pendingChat(chatId: string): Promise<PendingChat | null>;
+  /** The last to write first. Of more than 1000 the oldest are forgotten. */
+  pendingChats(limit: number): Promise<PendingChat[]>;
+  /** Forgets that it wrote. False: it was not pending. */
+  dismissPending(chatId: string): Promise<boolean>;
+  /**
+   * Removes everything about the lease's chat: rows, events, and from the file what the rows have left of them. Its spaces are
+   * told by `forgottenSpaces` from then on, until they are gone. What is called while it runs may be carried out before it.
+   */
+  forget(lease: Lease): Promise<void>;
+  /** Spaces of forgotten chats that may still be on disk. */
+  forgottenSpaces(): Promise<ForgottenSpace[]>;
+  spaceGone(sessionId: string): Promise<void>;
   /** In order of chat id (its UTF-8 bytes), after the given one. */
   portableChats(after: string, limit: number): Promise<PortableChat[]>;
   /**
@@ -550,11 +639,47 @@ export interface Ledger {
   endTool(lease: Lease, turnId: string, toolUseId: string, state: "finished" | "failed"): Promise<void>;
   /** The calls of all turns that have one of these messages as a member, oldest first. */
   toolCalls(chatId: string, messageIds: string[]): Promise<ToolCall[]>;
+
+  /**
+   * Asks for a person's yes, with a `notice` event `approval_asked`. The same call on behalf of the same message is asked
+   * once: while a question about it is pending, and after a yes that was not used or a no, that one is given, as it stands.
+   */
+  askApproval(
+    lease: Lease,
+    question: Pick<Approval, "id" | "messageId" | "name" | "input" | "digest" | "reason"> & {
+      waitMs: number;
+    },
+  ): Promise<Approval>;
+  /**
+   * `used`: of an approved one; the others of a pending one. Gives it as it stands then: in another state when somebody was
+   * faster. `invalid`: no such question of the chat.
+   */
+  endApproval(lease: Lease, id: string, how: "used" | "expired" | "withdrawn"): Promise<Approval>;
   /** The chat's latest turns, newest first. */
   turns(chatId: string, limit: number): Promise<Turn[]>;
 
   /** Appends events that change no other row. */
   append(lease: Lease, changes: Array<Extract<Change, { type: "notice" }>>): Promise<void>;
+
+  // Money
+
+  /** Adds to the day's spending of the chat, and of all. `invalid`: no such chat. */
+  spend(chatId: string, spending: Spending): Promise<void>;
+  /** The spending of all chats since that day, the latest day first. At most 10,000 rows. */
+  spending(since: string): Promise<Spending[]>;
+  /** The same of one chat. */
+  chatSpending(chatId: string, since: string): Promise<Spending[]>;
+  /** Allows more for a day. A chat's is told by a `notice` event `budget_raised`. `invalid`: no such chat. */
+  allowMore(day: string, allowance: Allowance): Promise<void>;
+  allowances(day: string): Promise<Allowance[]>;
+
+  // Questions to a person
+
+  approval(id: string): Promise<Approval | null>;
+  /** Those that wait for an answer: pending, in time, of a message that is still open. Whose time is over first comes first. */
+  pendingApprovals(limit: number): Promise<Approval[]>;
+  /** A person's answer, with its event. Null when the question does not wait for one. */
+  decideApproval(id: string, decision: "approved" | "denied", by: string): Promise<Approval | null>;
 
   // Replies that go out by a channel
 

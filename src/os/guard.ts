@@ -34,6 +34,16 @@ export function setprivPath(): string | undefined {
   return setpriv.path;
 }
 
+let prlimit: { readonly path: string | undefined } | undefined;
+
+/** Absolute path of util-linux' prlimit, asked once. Undefined also where a process dumps no core by default (macOS). */
+export function prlimitPath(): string | undefined {
+  prlimit ??= {
+    path: process.platform === "linux" ? findCommand("prlimit", "/", systemPath) : undefined,
+  };
+  return prlimit.path;
+}
+
 /** Where a system keeps its own programs: what guards a process does not depend on whoever started the daemon. */
 const systemPath = "/usr/bin:/bin:/usr/sbin:/sbin";
 

@@ -11,7 +11,7 @@
  */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { findCommand, isFolder, SpawnError } from "./command.ts";
-import { bestGuard, type Guard, setprivPath, Watcher } from "./guard.ts";
+import { bestGuard, type Guard, prlimitPath, setprivPath, Watcher } from "./guard.ts";
 import { formatMarker, MARKER_VARIABLE, type Marker } from "./marker.ts";
 import { startTimeOf } from "./process-table.ts";
 import { type EndOptions, killTree, type Tree } from "./tree.ts";
@@ -112,10 +112,14 @@ function start({ command, args, cwd, env, marker }: SpawnGuardedOptions, guard: 
   if (guard === "pdeathsig" && setpriv === undefined) {
     throw new SpawnError("spawn_failed", "the guard pdeathsig needs a setpriv that knows --pdeathsig");
   }
-  // setpriv replaces itself by the command: the pid stays the same.
-  const [program, argv] = setpriv
-    ? [setpriv, ["--pdeathsig", "TERM", "--", file, ...args]]
-    : [file, [...args]];
+  // Each replaces itself by what follows it: the pid stays the same. A core would be the conversation, on whatever disk.
+  const prlimit = prlimitPath();
+  const [program = file, ...argv] = [
+    ...(prlimit === undefined ? [] : [prlimit, "--core=0:0", "--"]),
+    ...(setpriv === undefined ? [] : [setpriv, "--pdeathsig", "TERM", "--"]),
+    file,
+    ...args,
+  ];
   const child = spawn(program, argv, {
     cwd,
     env: { ...env, [MARKER_VARIABLE]: formatMarker(marker) },

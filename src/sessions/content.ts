@@ -1,6 +1,7 @@
 /**
  * What the model is given of a message: the contact's words as they came, a group's speaker before them, and the
- * contact facts as a block of their own when Claude does not know them yet.
+ * contact facts as a block of their own when Claude does not know them yet. A line of the contact's that begins as
+ * Switchboard's own do is quoted, so that nobody can say in its name who they are.
  */
 
 import type { Contact, Message } from "../ledger/index.ts";
@@ -20,6 +21,9 @@ export function contentOf(
   return [
     ...(facts === null ? [] : [`Contact facts from Switchboard: ${facts}`]),
     ...(note === null ? [] : [note]),
-    spoken,
+    spoken.replace(ours, "> $&"),
   ];
 }
+
+/** The beginnings of what Switchboard itself says to Claude, however they are spaced or written. */
+const ours = /^[^\p{L}\n]*(contact\s+facts|(a\s+)?note)\s+from\s+switchboard/gimu;

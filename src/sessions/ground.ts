@@ -35,6 +35,8 @@ export interface Ground {
 }
 
 export interface Folders {
+  /** Holds all of these. */
+  home: string;
   spaces: string;
   links: string;
   /** One folder a session, with the copy of its transcript. */

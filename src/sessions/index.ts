@@ -1,6 +1,11 @@
+export { Approvals } from "./approvals.ts";
+export { Budgets } from "./budgets.ts";
+export { clearForgotten } from "./forget.ts";
+export type { Folders } from "./ground.ts";
 export { type ImportPlaces, sweepImports } from "./import-spaces.ts";
 export { Manager, type ManagerOptions } from "./manager.ts";
 export { newcomerBytes, Pool } from "./pool.ts";
+export { RateLimit } from "./rate.ts";
 export { type ImportOptions, importRegistry, registryOf } from "./registry.ts";
 export { clearLeft } from "./running.ts";
 export type { Session } from "./session.ts";

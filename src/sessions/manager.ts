@@ -43,6 +43,7 @@ export class Manager {
   readonly #around: Surroundings;
   readonly #sessions = new Map<string, Session>();
   readonly #replacing = new Map<string, Replacement>();
+  readonly #forgetting = new Set<Session>();
   /** Run loops that failed in a row, by chat; forgotten when the session comes to rest. */
   readonly #crashes = new Map<string, number>();
   readonly #stopChecks: () => void;
@@ -103,11 +104,11 @@ export class Manager {
   }
 
   /** Stores a message and hands it to its session. Resolves when it is on disk. */
-  async accept(inbound: Inbound): Promise<Acceptance> {
+  async accept(inbound: Inbound, { tooFast = false }: { tooFast?: boolean } = {}): Promise<Acceptance> {
     const { ledger, admitted } = this.#options;
     const session = this.#sessions.get(inbound.chatId);
     const hasPlace = session?.hasPlace === true || this.#replacing.has(inbound.chatId);
-    const crowded = !hasPlace && inbound.command === null && this.#isCrowded;
+    const crowded = tooFast || (!hasPlace && inbound.command === null && this.#isCrowded);
     const claim = session?.claim(inbound) ?? null;
     if (!hasPlace) this.#arriving += 1;
     try {
@@ -168,6 +169,30 @@ export class Manager {
     await Promise.allSettled([...this.#sessions.values()].map((session) => session.drain()));
     await sparesGone;
     cancel();
+  }
+
+  /**
+   * Has everything about a chat forgotten but what is on disk. Until that is done it has no session; what is accepted for it
+   * meanwhile is forgotten with it, or is a new chat's.
+   */
+  async forget(chatId: string): Promise<void> {
+    await this.#replacing.get(chatId)?.settled;
+    const session = this.#session(chatId);
+    this.#sessions.delete(chatId);
+    this.#forgetting.add(session);
+    const forgotten = session.forget();
+    const settled = forgotten
+      .catch(() => session.abandon())
+      .then(() => this.#openMessages(chatId))
+      .then((open) => {
+        this.#forgetting.delete(session);
+        this.#replacing.delete(chatId);
+        this.#crashes.delete(chatId);
+        this.#options.budgets.forget(chatId);
+        this.#adopt(chatId, open);
+      });
+    this.#replacing.set(chatId, { settled, accepted: [] });
+    await forgotten.finally(() => settled);
   }
 
   async #check(): Promise<void> {
@@ -252,6 +277,7 @@ export class Manager {
     if (this.#sessions.get(session.chatId) !== session) return;
     this.#sessions.delete(session.chatId);
     this.#crashes.delete(session.chatId);
+    this.#options.budgets.forget(session.chatId);
   }
 
   /**
@@ -260,6 +286,7 @@ export class Manager {
    */
   #replace(session: Session, error: unknown): void {
     const { chatId } = session;
+    if (this.#forgetting.has(session)) void session.abandon();
     if (this.#sessions.get(chatId) !== session) return;
     const crashes = (this.#crashes.get(chatId) ?? 0) + 1;
     const what = error instanceof Error ? error.stack : String(error);

@@ -44,20 +44,23 @@ export function freshNotice(messageId: string, lost: boolean): Notice {
 }
 
 /**
- * To each channel that open messages came by. The same for one channel and one hold, so that it is told once; not for each
+ * To each channel that open messages came by. The same for one channel and one pause, so that it is told once; not for each
  * route, which may be another for each message.
  */
-export function holdNotices(
+export function pauseNotices(
   chatId: string,
-  hold: { kind: "limit" | "authentication" | "billing"; since: number; until: number },
+  pause: { kind: "limit" | "budget" | "authentication" | "billing"; since: number; until: number },
   open: ReadonlyArray<Pick<Message, "id" | "channel">>,
 ): Notice[] {
-  const minute = new Date(Math.ceil(hold.until / 60_000) * 60_000).toISOString();
-  const text =
-    hold.kind === "limit"
-      ? `I have reached my usage limit. Your message is kept, and I will answer it after ${clockTime(minute)}.`
-      : "I cannot reach my model at the moment. Your message is kept, and I will answer it as soon as that is put right.";
-  const what = hold.kind === "limit" ? minute : `${hold.kind} ${hold.since}`;
+  const { kind, since, until } = pause;
+  const minute = new Date(Math.ceil(until / 60_000) * 60_000).toISOString();
+  const text = {
+    limit: `I have reached my usage limit. Your message is kept, and I will answer it after ${clockTime(minute)}.`,
+    budget: `My budget for today is used up. Your message is kept, and I will answer it after ${clockTime(minute)}, or when I am allowed more.`,
+    authentication: outOfReach,
+    billing: outOfReach,
+  }[kind];
+  const what = kind === "limit" ? minute : kind === "budget" ? `budget ${minute}` : `${kind} ${since}`;
   const byChannel = Map.groupBy(open, ({ channel }) => channel);
   return [...byChannel].map(([channel, messages]) => ({
     id: uuidOf([chatId, what, channel ?? ""].join("\0")),
@@ -65,6 +68,9 @@ export function holdNotices(
     about: messages.slice(0, 1).map(({ id }) => id),
   }));
 }
+
+const outOfReach =
+  "I cannot reach my model at the moment. Your message is kept, and I will answer it as soon as that is put right.";
 
 /** By each channel: its messages were stopped by somebody else. */
 export function stoppedNotices(stopped: ReadonlyArray<Pick<Message, "id" | "channel">>): Notice[] {

@@ -11,18 +11,20 @@ import { randomUUIDv7 } from "node:crypto";
 import type { Claude, ClaudeEvent, ClaudeProcess, CompactionOutcome, ToolRequest } from "../claude/index.ts";
 import type { Clock } from "../clock.ts";
 import type { Policy } from "../contacts/tiers.ts";
-import type { Gateway, Hold, ModelRequest } from "../gateway/index.ts";
+import type { Gateway, Hold, ModelRequest, ModelUsage } from "../gateway/index.ts";
 import type { Waiting } from "../views.ts";
 import type { Continuation } from "./aftermath.ts";
+import type { Approvals } from "./approvals.ts";
 import type { Book } from "./book.ts";
 import { currentUuid, type End, type Entry } from "./entry.ts";
+import { Gate, sandboxOf } from "./gate.ts";
 import type { Ground } from "./ground.ts";
 import { limits, type Ping, type ProcessSnapshot } from "./health.ts";
 import { failureNotices } from "./notices.ts";
 import { endingsOf, outcomeOf } from "./outcome.ts";
 import type { Tenant } from "./pool.ts";
 import type { Owner, Served, Spare } from "./spares.ts";
-import { recordCall } from "./tools.ts";
+import { recordCall, recordDenial } from "./tools.ts";
 import { OpenTurn, timeoutOf } from "./turn.ts";
 
 type TurnEnded = Extract<ClaudeEvent, { type: "done" | "failed" }>;
@@ -31,6 +33,8 @@ export interface ServingOptions {
   generation: number;
   policy: Policy;
   ground: Ground;
+  /** Of everything of Switchboard: no tool reaches into it but into the session's own folders. */
+  home: string;
   /** Whose process it is; null: one is launched. */
   spare: Spare | null;
   tenant: Tenant;
@@ -41,6 +45,7 @@ export interface ServingOptions {
   book: Book;
   claude: Claude;
   gateway: Gateway;
+  approvals: Approvals;
   clock: Clock;
   /** It takes messages now. */
   onReady(): void;
@@ -55,6 +60,10 @@ export interface ServingOptions {
   onTurnEnded(failed: boolean): void;
   /** The model's API lets nobody through for a while. */
   onHeld(hold: Hold): void;
+  /** Whether a request may leave for the model. */
+  mayAsk(): boolean;
+  /** An answer of the model has used something. */
+  onUsage(usage: ModelUsage): void;
   onCompacted(outcome: CompactionOutcome): void;
 }
 
@@ -91,6 +100,7 @@ export class Serving {
   readonly requeued = Promise.withResolvers<string[]>();
   readonly #options: ServingOptions;
   readonly #process: ClaudeProcess;
+  readonly #gate: Gate;
   /** By the uuid under which the process knows them. */
   readonly #hands = new Map<string, Entry[]>();
   readonly #over = Promise.withResolvers<Over>();
@@ -110,6 +120,7 @@ export class Serving {
   #ready = false;
   readonly #readiness = Promise.withResolvers<void>();
   #isGone = false;
+  readonly #goneSignal = new AbortController();
   #isWarming = false;
   /** Until then it takes no messages: it has something to do that must come first. */
   #occupied: boolean;
@@ -119,11 +130,12 @@ export class Serving {
 
   /** Throws when the process cannot be spawned. */
   constructor(options: ServingOptions) {
-    const { generation, policy, ground, spare, continuation, compact, book, clock } = options;
+    const { generation, policy, ground, home, spare, continuation, compact, book, clock } = options;
     this.#options = options;
     this.generation = generation;
     this.policy = policy;
     this.sessionId = book.known.record.id;
+    this.#gate = new Gate(policy, ground.space, home);
     this.since = clock.now();
     this.#begun = clock.monotonic();
     this.#progressAt = this.#begun;
@@ -137,6 +149,8 @@ export class Serving {
     const owner: Owner = {
       onRequest: (request) => this.#noteRequest(request),
       onHeld: (hold) => options.onHeld(hold),
+      mayLeave: () => options.mayAsk(),
+      onUsage: (usage) => options.onUsage(usage),
       beforeTool: (call) => this.#beforeTool(call),
       onEvent: (event) => this.#on(event),
     };
@@ -150,15 +164,14 @@ export class Serving {
       : clock.after(limits.start, () => this.fail("it did not start up", "kill"));
   }
 
-  #launch({ onRequest, onHeld, beforeTool, onEvent }: Owner): Served {
+  #launch({ onRequest, onHeld, mayLeave, onUsage, beforeTool, onEvent }: Owner): Served {
     const { generation, policy, ground, continuation, claude, gateway } = this.#options;
     const { token, revoke } = gateway.issue({
       generation,
       // A cut turn is run on before the process knows its hooks: a call would be made that nobody was asked about.
       ...(continuation !== null && { admitted: this.#readiness.promise }),
       isWarming: () => this.#isWarming,
-      onRequest,
-      onHeld,
+      ...{ onRequest, onHeld, mayLeave, onUsage },
     });
     try {
       const process = claude.launch({
@@ -169,6 +182,7 @@ export class Serving {
         fallbackModel: policy.fallbackModel,
         systemPrompt: policy.systemPrompt,
         tools: policy.tools,
+        sandbox: sandboxOf(policy, this.#options.home),
         costSoFarUsd: ground.costSoFarUsd,
         api: { baseUrl: gateway.url, token },
         beforeTool,
@@ -219,14 +233,15 @@ export class Serving {
   /** What is known of its health; `idleSince` and the rest of the judgement are the session's. */
   snapshot(idleSince: number | null, bytes: number | null): ProcessSnapshot {
     const { state } = this;
-    const { for: waiting } = this.waiting;
+    const { for: shown } = this.waiting;
+    // A tool that runs beside a question is held to its own limit.
+    const waiting = shown === "approval" && this.#turn?.tools.length !== 0 ? "tool" : shown;
     const hasWork = this.#turn !== null || this.#occupied || this.hasHands;
     return {
       state: state === "closing" ? "busy" : state,
       since: this.#begun,
       idleSince,
-      waiting:
-        hasWork && (waiting === "tool" || waiting === "compaction" || waiting === "model") ? waiting : null,
+      waiting: hasWork && waiting !== "start" && waiting !== "slot" && waiting !== "limit" ? waiting : null,
       progressAt: this.#progressAt,
       asking: this.#asking.size > 0,
       tools: this.#turn?.tools ?? [],
@@ -280,6 +295,7 @@ export class Serving {
   /** Stops what is in its hands; one that is still starting up cannot be interrupted and is ended. */
   interrupt(): void {
     if (this.#closing !== null || !this.hasHands) return;
+    this.#turn?.stop();
     if (this.#ready) this.#process.interrupt().catch(() => {});
     else this.close("stopped while starting", "terminate");
   }
@@ -420,6 +436,12 @@ export class Serving {
     const turn = this.#turn;
     if (turn === null || this.#isGone) return "No turn of Switchboard runs.";
     const { book, policy, clock } = this.#options;
+    const verdict = await this.#gate.judge(call);
+    if (verdict.verdict === "deny") return await recordDenial(book, call, verdict.reason);
+    if (verdict.verdict === "ask") {
+      const refusal = await this.#askPerson(turn, call, verdict.reason);
+      if (refusal !== null) return await recordDenial(book, call, refusal);
+    }
     const denial = await recordCall(book, {
       call,
       turnId: turn.id,
@@ -435,6 +457,24 @@ export class Serving {
     return denial;
   }
 
+  /** Null: a person allows it. */
+  async #askPerson(turn: OpenTurn, call: ToolRequest, reason: string): Promise<string | null> {
+    const { book, approvals } = this.#options;
+    const [first] = turn.members;
+    if (first === undefined) return "No message of anybody asks for it.";
+    const question = { call, messageId: first.message.id, reason };
+    try {
+      return await approvals.ask(book, question, {
+        stopped: turn.stopped,
+        gone: this.#goneSignal.signal,
+        onWaiting: (until) => turn.asks(call.toolUseId, until),
+      });
+    } finally {
+      turn.asksNoMore(call.toolUseId);
+      this.#progressAt = this.#options.clock.monotonic();
+    }
+  }
+
   #toolEnded({ toolUseId, state }: Extract<ClaudeEvent, { type: "tool" }>): void {
     const turn = this.#turn;
     if (turn === null) return;
@@ -444,6 +484,7 @@ export class Serving {
 
   #turnEnded(event: TurnEnded): void {
     const turn = this.#turn;
+    turn?.stop();
     this.#occupied = false;
     // Once: what is too long for the shortened conversation, or for none, is too long by itself.
     if (
@@ -505,6 +546,7 @@ export class Serving {
 
   #gone({ reason, stderr, unresumable }: Extract<ClaudeEvent, { type: "gone" }>): void {
     this.#isGone = true;
+    this.#goneSignal.abort();
     this.#cancelLimit();
     this.#revokeToken();
     const why = this.#closing?.reason ?? this.#cause ?? reason;

@@ -13,9 +13,9 @@
 import { randomUUID } from "node:crypto";
 import type { Claude, CompactionOutcome } from "../claude/index.ts";
 import { type Clock, sleep } from "../clock.ts";
-import { effectiveTier, type Policy, type Tiers } from "../contacts/tiers.ts";
+import type { Policy, Tiers } from "../contacts/tiers.ts";
 import { SwitchboardError } from "../errors.ts";
-import type { Gateway, Hold } from "../gateway/index.ts";
+import type { Gateway } from "../gateway/index.ts";
 import type {
   Claim,
   Contact,
@@ -32,7 +32,9 @@ import type {
 } from "../ledger/index.ts";
 import type { Logger } from "../log.ts";
 import type { ChatState, Waiting } from "../views.ts";
+import type { Approvals } from "./approvals.ts";
 import { Book } from "./book.ts";
+import type { Budgets } from "./budgets.ts";
 import { contentOf, factsOf } from "./content.ts";
 import { Conversation } from "./conversation.ts";
 import { Deaths } from "./deaths.ts";
@@ -51,9 +53,9 @@ import { couldJoin, couldShare, handover } from "./handover.ts";
 import { type Bounds, diagnose, limits, quarantine } from "./health.ts";
 import { Holds } from "./holds.ts";
 import { type Launch, Launcher, type Plan } from "./launcher.ts";
-import { failureNotices, holdNotices, stopNotice, stoppedNotices } from "./notices.ts";
+import { failureNotices, pauseNotices, stopNotice, stoppedNotices } from "./notices.ts";
 import { stoppedBefore } from "./outcome.ts";
-import { isHold, Parking } from "./parking.ts";
+import { isHold, Parking, type Pause, type PauseSource } from "./parking.ts";
 import type { Pool, Tenant } from "./pool.ts";
 import { untilNext } from "./rhythm.ts";
 import { clearAfter } from "./running.ts";
@@ -66,6 +68,8 @@ export interface Surroundings {
   ledger: Ledger;
   claude: Claude;
   gateway: Gateway;
+  approvals: Approvals;
+  budgets: Budgets;
   pool: Pool;
   spares: Spares;
   clock: Clock;
@@ -134,7 +138,7 @@ export class Session implements Tenant {
     });
     const { ledger, clock, hostId, hurry } = around;
     const onFailure = (error: unknown) => around.onCrash(this, error);
-    this.#parking = new Parking(around.gateway, clock);
+    this.#parking = new Parking(clock);
     this.#book = new Book({
       ...{ chatId, hostId, ledger, clock, log: this.#log, hurry, onFailure },
       newSessionId: (contact) => this.#spareFor(contact)?.sessionId ?? randomUUID(),
@@ -166,7 +170,7 @@ export class Session implements Tenant {
   get state(): ChatState {
     if (this.#serving !== null) return this.#serving.state;
     if (this.#deaths.quarantine !== null) return "quarantined";
-    if (this.#parking.hold !== null) return "parked";
+    if (this.#parking.pause !== null) return "parked";
     return this.#launcher.isUnderWay ? "starting" : "dormant";
   }
 
@@ -176,8 +180,8 @@ export class Session implements Tenant {
     if (state !== "quarantined" && state !== "parked") return null;
     const { quarantine } = this.#deaths;
     if (quarantine !== null) return { until: quarantine.until, reason: quarantineText(quarantine.reason) };
-    const { hold } = this.#parking;
-    return hold && { until: hold.until, reason: hold.message };
+    const { pause } = this.#parking;
+    return pause && { until: pause.until, reason: pause.message };
   }
 
   get process(): { pid: number; generation: number; since: number } | null {
@@ -191,13 +195,13 @@ export class Session implements Tenant {
   /** Whether it has a process, or is among those that wait for one: what comes for it makes no line longer. */
   get hasPlace(): boolean {
     return (
-      this.#isServed || this.#entries.length > 0 || this.#launcher.isUnderWay || this.#parking.hold !== null
+      this.#isServed || this.#entries.length > 0 || this.#launcher.isUnderWay || this.#parking.pause !== null
     );
   }
 
   /** Whether messages of it wait for a process, and for nothing else before that. */
   get awaitsProcess(): boolean {
-    return !this.#isServed && this.#entries.length > 0 && this.#parking.hold === null;
+    return !this.#isServed && this.#entries.length > 0 && this.#parking.pause === null;
   }
 
   /** Its process is about to go: its memory is none that others have to make room for. */
@@ -224,8 +228,12 @@ export class Session implements Tenant {
     if (!this.#entries.some(({ message }) => message.id === messageId)) return null;
     if (this.#serving !== null)
       return { ...this.#serving.waiting, ...this.#planFor(messageId, this.#serving) };
-    const { hold } = this.#parking;
-    if (hold !== null) return { for: "limit", until: new Date(hold.until).toISOString() };
+    const { pause } = this.#parking;
+    if (pause !== null)
+      return {
+        for: pause.kind === "budget" ? "budget" : "limit",
+        until: new Date(pause.until).toISOString(),
+      };
     const position = this.#around.pool.position(this);
     return position === null ? { for: "start" } : { for: "slot", position };
   }
@@ -275,7 +283,7 @@ export class Session implements Tenant {
     if (isStopWord(entry)) this.#stopOnWord(entry);
     else if (this.#deaths.quarantine !== null) this.#refuseQuarantined(this.#deaths.quarantine.reason);
     else if (claim === null) this.#interruptFor(entry);
-    if (this.#parking.hold !== null) this.#tellHold(this.#parking.hold);
+    if (this.#parking.pause !== null) this.#tellPause(this.#parking.pause);
     this.#kick();
   }
 
@@ -351,8 +359,8 @@ export class Session implements Tenant {
    * ready, or nothing came of it. Null when there is one, or none may be started now.
    */
   wake(): { started: Promise<void> } | null {
-    const { pool, gateway } = this.#around;
-    const isFree = this.state === "dormant" && !this.#draining && pool.hasRoomToSpare && gateway.holdMs === 0;
+    const { pool } = this.#around;
+    const isFree = this.state === "dormant" && !this.#draining && pool.hasRoomToSpare && this.#pause === null;
     if (isFree) this.#wake = "wake";
     // One that was only made to be asked comes to rest again.
     this.#kick();
@@ -369,6 +377,21 @@ export class Session implements Tenant {
       if (undone === null) return null;
       page.record = undone.session;
       return { record: undone.session };
+    });
+  }
+
+  /** Stops everything, and has all of it forgotten but what is on disk. Nothing can be done with this object afterwards. */
+  forget(): Promise<void> {
+    return this.#holds.exclusive(async () => {
+      await this.stop();
+      await this.#closeWhenFree("forgotten");
+      await this.#dropSpare();
+      this.#draining = true;
+      this.#parking.lookAgain();
+      await this.#conversation.copied;
+      await this.#book.write((ledger, lease) => ledger.forget(lease));
+      this.#thrownAway = true;
+      this.#around.pool.release(this);
     });
   }
 
@@ -448,6 +471,7 @@ export class Session implements Tenant {
 
   async #run(): Promise<void> {
     await this.#book.open();
+    await this.#around.budgets.know(this.chatId);
     await this.#recover(null);
     await this.#serveAll();
     await this.#dropSpare();
@@ -459,7 +483,7 @@ export class Session implements Tenant {
         await this.#holds.released;
         continue;
       }
-      if (await this.#waitsForLimit()) continue;
+      if (await this.#waitsForLeave()) continue;
       if (this.#isEarly && !this.#around.pool.hasRoomToSpare) {
         this.#wake = null;
         continue;
@@ -478,21 +502,47 @@ export class Session implements Tenant {
     }
   }
 
-  /** While the model's API lets nobody through no process is started, and the senders know until when. */
-  async #waitsForLimit(): Promise<boolean> {
-    const { gateway } = this.#around;
-    const { trouble } = gateway;
-    if (this.#draining || !isHold(trouble) || gateway.holdMs === 0) return false;
-    this.#tellHold(trouble);
+  /** While nothing may be asked of the model no process is started, and the senders know until when. */
+  async #waitsForLeave(): Promise<boolean> {
+    const paused = this.#draining ? null : this.#pause;
+    if (paused === null) return false;
+    if (this.#isEarly) {
+      this.#wake = null;
+      return true;
+    }
+    this.#tellPause(paused.pause);
     await this.#dropSpare();
-    await this.#parking.until(trouble);
+    await this.#parking.until(paused.pause, paused.source);
     return true;
+  }
+
+  /** Null: the model may be asked. */
+  get #pause(): { pause: Pause; source: PauseSource } | null {
+    const { gateway, budgets, clock } = this.#around;
+    const { trouble } = gateway;
+    if (isHold(trouble) && gateway.holdMs > 0) {
+      const source = {
+        remainingMs: () => gateway.holdMs,
+        onChange: (listener: () => void) => gateway.onTrouble(listener),
+      };
+      return { pause: trouble, source };
+    }
+    // Of a chat that nobody has looked up yet nothing is known.
+    const known = this.#book.page !== null;
+    const policy = known ? this.#policyOf(this.#entries[0]?.message.sender ?? null) : undefined;
+    const hold = policy === undefined ? null : budgets.hold(this.chatId, policy);
+    if (policy === undefined || hold === null) return null;
+    const source = {
+      remainingMs: () => Math.max(0, (budgets.hold(this.chatId, policy)?.until ?? 0) - clock.now()),
+      onChange: (listener: () => void) => budgets.onMore(listener),
+    };
+    return { pause: hold, source };
   }
 
   /** For a chat that has no session yet, and a message. */
   #spareFor({ tier }: Contact): Spare | null {
     const [first] = this.#entries;
-    const policy = this.#around.tiers.get(effectiveTier(tier, first?.message.sender?.tier));
+    const policy = this.#around.tiers.for(tier, first?.message.sender?.tier);
     if (first !== undefined && policy !== undefined) this.#spare ??= this.#around.spares.take(policy);
     return this.#spare;
   }
@@ -503,11 +553,11 @@ export class Session implements Tenant {
     this.#spare = null;
   }
 
-  #tellHold(hold: Hold): void {
+  #tellPause(pause: Pause): void {
     if (this.#entries.length === 0) return;
-    const notices = holdNotices(
+    const notices = pauseNotices(
       this.chatId,
-      hold,
+      pause,
       this.#entries.map(({ message }) => message),
     );
     this.#book.later((ledger, lease) => ledger.notify(lease, notices));
@@ -553,10 +603,22 @@ export class Session implements Tenant {
   }
 
   #serve({ generation, policy, ground, spare, continuation, startDone }: Launch): Serving {
-    const { claude, gateway, clock, onText } = this.#around;
+    const { claude, gateway, approvals, budgets, clock, folders, onText } = this.#around;
     const serving: Serving = new Serving({
-      ...{ generation, policy, ground, spare, continuation, book: this.#book, claude, gateway, clock },
+      ...{
+        generation,
+        policy,
+        ground,
+        spare,
+        continuation,
+        book: this.#book,
+        claude,
+        gateway,
+        approvals,
+        clock,
+      },
       tenant: this,
+      home: folders.home,
       compact: this.#conversation.tooLong && ground.transcript !== null,
       onReady: () => {
         startDone();
@@ -574,6 +636,8 @@ export class Session implements Tenant {
         this.#pump();
       },
       onHeld: (hold) => this.#park(serving, hold),
+      mayAsk: () => this.#mayAsk(serving),
+      onUsage: (usage) => budgets.spend(this.chatId, policy, usage),
       onCompacted: (outcome) => this.#compacted(serving, outcome),
     });
     this.#serving = serving;
@@ -632,14 +696,22 @@ export class Session implements Tenant {
     );
   }
 
-  // Parking: the model's API lets nobody through until a known time
+  // Parking: nothing may be asked of the model until a known time
 
-  #park(serving: Serving, hold: Hold): void {
+  #park(serving: Serving, pause: Pause): void {
+    if (serving.state === "closing") return;
     // When its time is over somebody has to try, and it waits for that one, or is that one.
-    if (serving.state === "closing" || this.#around.gateway.holdMs === 0) return;
-    this.#tellHold(hold);
-    const until = new Date(hold.until).toISOString();
-    serving.close(`parked until ${until}: ${hold.message}`, serving.hasHands ? "terminate" : "order");
+    if (pause.kind !== "budget" && this.#around.gateway.holdMs === 0) return;
+    this.#tellPause(pause);
+    const until = new Date(pause.until).toISOString();
+    serving.close(`parked until ${until}: ${pause.message}`, serving.hasHands ? "terminate" : "order");
+  }
+
+  /** A spent budget parks the chat before anything leaves. */
+  #mayAsk(serving: Serving): boolean {
+    const hold = this.#around.budgets.hold(this.chatId, serving.policy);
+    if (hold !== null) this.#park(serving, hold);
+    return hold === null;
   }
 
   /** The conversation is longer than the model reads: it is made shorter, then its members are sent again. */
@@ -798,7 +870,7 @@ export class Session implements Tenant {
 
   /** Undefined: refused. */
   #policyOf(sender: Sender | null): Policy | undefined {
-    return this.#around.tiers.get(effectiveTier(this.#book.known.contact.tier, sender?.tier));
+    return this.#around.tiers.for(this.#book.known.contact.tier, sender?.tier);
   }
 
   /** A contact may have been changed to a refused tier after its messages were accepted. */
@@ -850,7 +922,8 @@ export class Session implements Tenant {
     if (serving.state === "closing") return;
     const { clock, pool, limits: ours } = this.#around;
     const snapshot = serving.snapshot(this.idleSince, pool.bytesOf(this));
-    const diagnosis = diagnose(snapshot, clock.monotonic(), ours);
+    const idleMs = serving.policy.idleMs ?? ours.idleMs;
+    const diagnosis = diagnose(snapshot, clock.monotonic(), { ...ours, idleMs });
     switch (diagnosis.verdict) {
       case "healthy":
       case "waiting":
@@ -886,7 +959,7 @@ export class Session implements Tenant {
   /** Without a process nothing is to be remedied here; the operator is told once when it takes too long. */
   #judgeWait(): void {
     const { clock, pool, limits: ours } = this.#around;
-    const { hold } = this.#parking;
+    const { pause: hold } = this.#parking;
     const position = pool.position(this);
     if (this.#entries.length === 0 || (hold === null && position === null)) {
       this.#wait = null;

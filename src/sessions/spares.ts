@@ -23,6 +23,7 @@ import type { Clock } from "../clock.ts";
 import type { Policy } from "../contacts/tiers.ts";
 import type { Gateway, TokenOptions } from "../gateway/index.ts";
 import type { Logger } from "../log.ts";
+import { sandboxOf } from "./gate.ts";
 import type { Folders } from "./ground.ts";
 import { limits, restartDelayMs } from "./health.ts";
 import type { Pool, Tenant } from "./pool.ts";
@@ -41,7 +42,7 @@ export interface SparesOptions {
 
 /** Who serves a session by a process hears what it does. */
 export type Owner = Required<
-  Pick<Launch, "beforeTool" | "onEvent"> & Pick<TokenOptions, "onRequest" | "onHeld">
+  Pick<Launch, "beforeTool" | "onEvent"> & Pick<TokenOptions, "onRequest" | "onHeld" | "mayLeave" | "onUsage">
 >;
 
 /** A process and the right to ask the model, for whoever serves a session by it. */
@@ -260,11 +261,14 @@ export class Spare implements Tenant {
       generation: lastNumber,
       onRequest: (request) => this.#owner?.onRequest(request),
       onHeld: (hold) => this.#owner?.onHeld(hold),
+      mayLeave: () => this.#owner?.mayLeave() ?? true,
+      onUsage: (usage) => this.#owner?.onUsage(usage),
     });
     this.#revokeToken = revoke;
     const { model, fallbackModel, systemPrompt, tools } = this.policy;
     this.#process = claude.launch({
       ...{ generation: lastNumber, space, model, fallbackModel, systemPrompt, tools },
+      sandbox: sandboxOf(this.policy, folders.home),
       session: { sdkSessionId: this.sessionId, mode: "create" },
       costSoFarUsd: 0,
       api: { baseUrl: gateway.url, token },

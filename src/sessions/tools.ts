@@ -22,12 +22,17 @@ interface Call {
   once: boolean;
 }
 
+/** A call that the gate did not let through, for the operator. Resolves with the reason when it is on disk. */
+export async function recordDenial(book: Book, { name }: ToolRequest, reason: string): Promise<string> {
+  await book.write((ledger, lease) => ledger.append(lease, [denied(`${name} was denied: ${reason}`)]));
+  return reason;
+}
+
 /** Resolves when it is on disk: null, or why the tool must not run. */
 export async function recordCall(book: Book, request: Call): Promise<string | null> {
   const { call, turnId, generation, messageIds, once } = request;
   const { toolUseId, name } = call;
-  const input = JSON.stringify(call.input) ?? "null";
-  const digest = createHash("sha256").update(`${name}\0${input}`).digest("hex");
+  const { input, digest } = inputOf(call);
   return await book.write(async (ledger, lease) => {
     const earlier = once ? await ledger.toolCalls(lease.chatId, messageIds) : [];
     const denial = whyNot(earlier, digest, generation);
@@ -35,11 +40,23 @@ export async function recordCall(book: Book, request: Call): Promise<string | nu
       const kept = input.slice(0, keptInput);
       await ledger.beginTool(lease, { toolUseId, turnId, name, input: kept, digest });
     } else {
-      const text = `${name} was not run again: ${denial}`;
-      await ledger.append(lease, [{ type: "notice", code: "tool_denied", text }]);
+      await ledger.append(lease, [denied(`${name} was not run again: ${denial}`)]);
     }
     return denial;
   });
+}
+
+/** As text, and a digest by which two calls are the same. */
+export function inputOf({ name, input }: Pick<ToolRequest, "name" | "input">): {
+  input: string;
+  digest: string;
+} {
+  const text = JSON.stringify(input) ?? "null";
+  return { input: text, digest: createHash("sha256").update(`${name}\0${text}`).digest("hex") };
+}
+
+function denied(text: string) {
+  return { type: "notice" as const, code: "tool_denied", text };
 }
 
 /** Only calls of an earlier process count: within one, Claude sees what its calls have come to. */

@@ -8,7 +8,28 @@ export class OpenTurn {
   readonly id: string = randomUUIDv7();
   readonly members: Entry[] = [];
   readonly #tools = new Map<string, RunningTool>();
+  /** Calls that wait for a person's yes: until when, in ms since the Unix epoch. */
+  readonly #questions = new Map<string, number>();
+  readonly #stopped = new AbortController();
   #compacting = false;
+
+  /** Aborts when it has ended or is being stopped: nothing is asked for it any more. */
+  get stopped(): AbortSignal {
+    return this.#stopped.signal;
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+  }
+
+  /** A call waits for a person's yes. */
+  asks(toolUseId: string, until: number): void {
+    this.#questions.set(toolUseId, until);
+  }
+
+  asksNoMore(toolUseId: string): void {
+    this.#questions.delete(toolUseId);
+  }
 
   toolBegins(toolUseId: string, tool: RunningTool): void {
     this.#tools.set(toolUseId, tool);
@@ -28,6 +49,8 @@ export class OpenTurn {
 
   get waiting(): Waiting {
     if (this.#compacting) return { for: "compaction" };
+    const until = Math.max(...this.#questions.values());
+    if (this.#questions.size > 0) return { for: "approval", until: new Date(until).toISOString() };
     return { for: this.#tools.size > 0 ? "tool" : "model" };
   }
 }

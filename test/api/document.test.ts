@@ -17,12 +17,16 @@ import type { Channel } from "../../src/channels/index.ts";
 import { parseConfig } from "../../src/config.ts";
 import { type ErrorCode, SwitchboardError } from "../../src/errors.ts";
 import { silent } from "../../src/log.ts";
+import { startOffline } from "../../src/offline/index.ts";
 import { open, type Switchboard } from "../../src/switchboard.ts";
 import { eventually } from "../support/eventually.ts";
+import { script } from "../support/model.ts";
 
 const token = "a-token-of-the-tests";
 const folder = mkdtempSync(join(tmpdir(), "switchboard-api-"));
-const config = parseConfig("processes.max = 1\nlimits.text_bytes = 1024", "test");
+const config = parseConfig("processes.max = 1\nlimits.text_bytes = 1024\ntiers.admin.ask = ['Bash']", "test");
+const model = await startOffline();
+script(model, "Use a tool", { kind: "tool", name: "Bash", input: { command: "true" } });
 /** A messenger that takes nothing. */
 const broken: Channel = {
   name: "broken",
@@ -32,9 +36,13 @@ const broken: Channel = {
   send: async () => ({ kind: "refused", reason: "it takes nothing", retry: false }),
   stop: async () => {},
 };
-const switchboard = await open({ home: join(folder, "home"), config, channels: [broken] });
+const switchboard = await open({
+  ...{ home: join(folder, "home"), config, channels: [broken] },
+  upstream: { baseUrl: model.url },
+});
 after(async () => {
   await switchboard.close({ hurry: AbortSignal.abort() });
+  await model.close();
   rmSync(folder, { recursive: true });
 });
 
@@ -177,6 +185,30 @@ async function replyIntoTheVoid(): Promise<string> {
   return reply.id;
 }
 
+/** What is no JSON that could be read. */
+function badBodies(path: string): Record<string, () => Call> {
+  return {
+    invalid_json: () => ({ ...post(path), body: "{" }),
+    invalid_text: () => ({ ...post(path), body: notText }),
+    too_large: () => ({ ...post(path), body: JSON.stringify({ usd: "1".repeat(100_000) }) }),
+    unsupported_media_type: () => ({ ...post(path, {}), headers: asForm }),
+  };
+}
+
+let asking: string | undefined;
+
+/** The id of a question that waits for its answer. */
+async function question(): Promise<string> {
+  const pending = async () => (await switchboard.pendingApprovals())[0]?.id;
+  const there = await pending();
+  if (there !== undefined) return there;
+  // In a turn of its own.
+  if (asking !== undefined) await switchboard.settled(asking, { timeoutMs: 30_000 });
+  const { message } = await switchboard.receive("asker", { text: "Use a tool", contact: { tier: "admin" } });
+  asking = message.id;
+  return await eventually("somebody is asked", pending);
+}
+
 /** By operation and by what is to come: the status of a success, or the code of an error. Made when it is its turn. */
 const drivers: Record<string, Record<string, () => Call | Promise<Call>>> = {
   "get /healthz": { 200: () => get("/healthz") },
@@ -249,6 +281,76 @@ const drivers: Record<string, Record<string, () => Call | Promise<Call>>> = {
   "post /v1/replies/{id}/retry": {
     200: async () => post(`/v1/replies/${await undelivered()}/retry`),
     not_found: () => post(`/v1/replies/${randomUUID()}/retry`),
+  },
+  "get /v1/approvals": {
+    200: async () => {
+      await question();
+      return get("/v1/approvals?limit=1");
+    },
+    invalid_request: () => get("/v1/approvals?limit=0"),
+  },
+  "post /v1/approvals/{id}/approve": {
+    200: async () => post(`/v1/approvals/${await question()}/approve?by=Ann`),
+    invalid_request: () => post(`/v1/approvals/${randomUUID()}/approve?by=`),
+    not_found: () => post(`/v1/approvals/${randomUUID()}/approve`),
+  },
+  "post /v1/approvals/{id}/deny": {
+    200: async () => post(`/v1/approvals/${await question()}/deny`),
+    invalid_request: () => post(`/v1/approvals/${randomUUID()}/deny?for=ever`),
+    not_found: () => post(`/v1/approvals/${randomUUID()}/deny`),
+  },
+  "delete /v1/chats/{chatId}": {
+    200: async () => {
+      await answerOf(own, put(chat("forgotten"), { contact: { tier: "family" } }));
+      return { ...get(chat("forgotten")), method: "DELETE" };
+    },
+    invalid_chat_id: () => ({ ...get(badChat), method: "DELETE" }),
+    not_found: () => ({ ...get(chat("stranger")), method: "DELETE" }),
+  },
+  "get /v1/pending": {
+    200: async () => {
+      await answerOf(own, post(chat("knocking", "/messages"), { text: "hello" }));
+      return get("/v1/pending?limit=1");
+    },
+    invalid_request: () => get("/v1/pending?limit=0"),
+  },
+  "post /v1/chats/{chatId}/admit": {
+    200: () => post(chat("admitted", "/admit"), { tier: "family", name: "Ann" }),
+    ...badBodies(chat("admitted", "/admit")),
+    invalid_request: () => post(chat("admitted", "/admit"), { tier: "family", name: "" }),
+    invalid_chat_id: () => post(`${badChat}/admit`, { tier: "family" }),
+    unknown_tier: () => post(chat("admitted", "/admit"), { tier: "friends" }),
+  },
+  "post /v1/chats/{chatId}/dismiss": {
+    200: async () => {
+      await answerOf(own, post(chat("knocking", "/messages"), { text: "hello" }));
+      return post(chat("knocking", "/dismiss"));
+    },
+    invalid_chat_id: () => post(`${badChat}/dismiss`),
+    not_found: () => post(chat("alice", "/dismiss")),
+  },
+  "get /v1/usage": {
+    200: () => get("/v1/usage?days=400"),
+    invalid_request: () => get("/v1/usage?days=0"),
+  },
+  "get /v1/chats/{chatId}/usage": {
+    200: () => get(chat("alice", "/usage")),
+    invalid_request: () => get(chat("alice", "/usage?days=401")),
+    invalid_chat_id: () => get(`${badChat}/usage`),
+    not_found: () => get(chat("stranger", "/usage")),
+  },
+  "post /v1/allow-more": {
+    200: () => post("/v1/allow-more", { usd: 0.5, tier: "family" }),
+    ...badBodies("/v1/allow-more"),
+    invalid_request: () => post("/v1/allow-more", { usd: 0 }),
+    unknown_tier: () => post("/v1/allow-more", { usd: 1, tier: "friends" }),
+  },
+  "post /v1/chats/{chatId}/allow-more": {
+    200: () => post(chat("alice", "/allow-more"), { usd: 0.5 }),
+    ...badBodies(chat("alice", "/allow-more")),
+    invalid_request: () => post(chat("alice", "/allow-more"), { usd: 1, tier: "family" }),
+    invalid_chat_id: () => post(`${badChat}/allow-more`, { usd: 1 }),
+    not_found: () => post(chat("stranger", "/allow-more"), { usd: 1 }),
   },
   "get /v1/registry": { 200: () => get("/v1/registry") },
   "post /v1/registry": {
@@ -367,7 +469,7 @@ async function drive(
   status: string,
   code: string | null,
 ): Promise<Response> {
-  if (code === "overloaded") {
+  if (code === "overloaded" || code === "rate_limited") {
     const crowded = new SwitchboardError(code, "many wait");
     return await answerOf(api(failing(crowded)), (await drivers[202]?.()) ?? assert.fail());
   }

@@ -11,11 +11,15 @@ import type { HistoryPage } from "../../src/ledger/index.ts";
 import type { Switchboard } from "../../src/switchboard.ts";
 import type {
   ActionView,
+  ApprovalView,
   ChatView,
   DeliveryView,
   EventView,
   HostView,
   MessageView,
+  PendingView,
+  RaisedView,
+  SpendingView,
 } from "../../src/views.ts";
 
 type Durable = Exclude<EventView, { type: "text" }>;
@@ -194,9 +198,39 @@ export class MemorySwitchboard implements Switchboard {
     return Promise.reject(new SwitchboardError("not_found", "no such reply"));
   }
 
+  async pendingApprovals(): Promise<ApprovalView[]> {
+    return [];
+  }
+
+  approve(): Promise<ApprovalView> {
+    return Promise.reject(new SwitchboardError("not_found", "no such question"));
+  }
+
+  deny = () => this.approve();
+
+  async pendingChats(): Promise<PendingView[]> {
+    return [];
+  }
+
+  admit = (chatId: string, contact: { tier: string; name?: string }) =>
+    this.chat(chatId).then((chat) => ({ ...chat, contact: { ...chat.contact, ...contact } }));
+
+  dismiss(): Promise<PendingView> {
+    return Promise.reject(new SwitchboardError("not_found", "no such pending chat"));
+  }
+
+  async usage(): Promise<SpendingView[]> {
+    return [];
+  }
+
+  async allowMore(usd: number): Promise<RaisedView> {
+    return { day: "2026-01-31", chatId: null, tier: null, usd };
+  }
+
   closeChat = (chatId: string) => this.#did(chatId, "closed");
   restart = (chatId: string) => this.#did(chatId, "restarted");
   reset = (chatId: string) => this.#did(chatId, "reset");
+  forget = (chatId: string) => this.#did(chatId, "forgotten");
   wake = (chatId: string) => this.#did(chatId, "woken");
   undoReset = (chatId: string) => this.#did(chatId, "undone");
 

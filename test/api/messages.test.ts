@@ -120,6 +120,7 @@ describe("messages over HTTP", () => {
       too_large: [413, null],
       conflict: [409, null],
       overloaded: [429, "10"],
+      rate_limited: [429, "10"],
       draining: [503, "5"],
       storage_full: [503, "30"],
       storage_busy: [503, "5"],

@@ -12,6 +12,7 @@ const launch: Launch = {
   fallbackModel: "sonnet",
   systemPrompt: "Be brief.",
   tools: ["Read", "Write", "Edit", "Bash", "Glob", "Grep", "WebSearch", "WebFetch"],
+  sandbox: null,
   costSoFarUsd: 0,
   api: { baseUrl: "http://127.0.0.1:4711", token: "worth nothing elsewhere" },
   beforeTool: async () => null,
@@ -86,17 +87,7 @@ describe("a process's options", () => {
       settingSources: [],
       settings: { cleanupPeriodDays: 36_500 },
       tools: launch.tools,
-      allowedTools: [
-        "Read(./**)",
-        "Write(./**)",
-        "Edit(./**)",
-        "Bash",
-        "Glob(./**)",
-        "Grep(./**)",
-        "WebSearch",
-        "WebFetch",
-      ],
-      permissionMode: "dontAsk",
+      permissionMode: "default",
       strictMcpConfig: true,
       includePartialMessages: true,
     });
@@ -117,8 +108,27 @@ describe("a process's options", () => {
     assert.ok(!("fallbackModel" in optionsOf({ ...launch, fallbackModel: null }, path)));
   });
 
+  it("have commands run in a sandbox when there are bounds for them, or not at all", () => {
+    const bounds = { home: "/home", readFolders: ["/r"], writeFolders: ["/w"], hosts: ["a.org"] };
+    const { sandbox } = optionsOf({ ...launch, sandbox: bounds }, path);
+    const { work, tmp } = launch.space;
+    assert.deepEqual(sandbox, {
+      ...{ enabled: true, failIfUnavailable: true, allowUnsandboxedCommands: false },
+      filesystem: { denyRead: ["/home"], allowRead: [work, tmp, "/r", "/w"], allowWrite: [work, tmp, "/w"] },
+      network: {
+        allowedDomains: ["a.org"],
+        strictAllowlist: true,
+        allowUnixSockets: [],
+        allowLocalBinding: false,
+      },
+    });
+  });
+
+  it("allow no tool by a rule: what may run is asked for each time", () => {
+    assert.ok(!("allowedTools" in optionsOf(launch, path)));
+  });
+
   it("give no tools, not even the default ones, to a tier that has none", () => {
-    const { tools, allowedTools } = optionsOf({ ...launch, tools: [] }, path);
-    assert.deepEqual({ tools, allowedTools }, { tools: [], allowedTools: [] });
+    assert.deepEqual(optionsOf({ ...launch, tools: [] }, path).tools, []);
   });
 });

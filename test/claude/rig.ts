@@ -83,6 +83,7 @@ export class ClaudeRig {
       fallbackModel: null,
       systemPrompt: "Be brief.",
       tools: ["Bash"],
+      sandbox: null,
       costSoFarUsd: 0,
       api: { baseUrl: this.model.url, token: "test" },
       beforeTool: async ({ name }) => {

@@ -1,19 +1,24 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { admitted, effectiveTier, isTier, tiersOf } from "../../src/contacts/tiers.ts";
+import type { Config } from "../../src/config.ts";
+import { admitted, isTier, tiersOf } from "../../src/contacts/tiers.ts";
 import { refused } from "./refusal.ts";
 
 /** From the most to the least trusted. */
 const ranks = ["admin", "partner", "family", "favorite", "bots", "unknown"];
+const tiersWith = (tiers: Config["tiers"] = {}) => tiersOf({ tiers, assistant: "Ada" });
 const anyTier = fc.constantFrom(...ranks);
 const anyModel = fc.constantFrom("opus", "sonnet", "haiku", "claude-x");
 
 describe("the shipped tiers", () => {
-  const tools = (tier: string) => tiersOf({}).get(tier)?.tools;
+  const tools = (tier: string) => tiersWith().get(tier)?.tools;
 
   it("admit everybody who has been named, and refuse the unknown", () => {
-    assert.deepEqual([...tiersOf({}).keys()], ["admin", "partner", "family", "favorite", "bots"]);
+    assert.deepEqual(
+      [...tiersWith().all].map(({ tier }) => tier),
+      ["admin", "partner", "family", "favorite", "bots"],
+    );
     assert.deepEqual(admitted, ["admin", "partner", "family", "favorite", "bots"]);
     assert.ok(isTier("unknown"));
   });
@@ -33,25 +38,29 @@ describe("the shipped tiers", () => {
 describe("tiers as the config changes them", () => {
   it("take model, fallback and prompt from the config, and keep the rest", () => {
     const changes = { bots: { model: "opus", fallback_model: "haiku", system_prompt: "Be brief." } };
-    assert.deepEqual(tiersOf(changes).get("bots"), {
+    assert.deepEqual(tiersWith(changes).get("bots"), {
       tier: "bots",
       model: "opus",
       fallbackModel: "haiku",
       systemPrompt: "Be brief.",
       tools: [],
+      rules: tiersWith().get("bots")?.rules,
+      sandbox: false,
       once: [],
       queueMode: "steer",
+      budget: { tierUsd: null, chatUsd: null },
+      idleMs: null,
     });
-    assert.deepEqual(tiersOf(changes).get("admin"), tiersOf({}).get("admin"));
+    assert.deepEqual(tiersWith(changes).get("admin"), tiersWith().get("admin"));
   });
 
   it("say what is not run twice and what becomes of a message in mid-turn", () => {
-    const tier = tiersOf({ admin: { once: ["Bash"], queue_mode: "collect" } }).get("admin");
+    const tier = tiersWith({ admin: { once: ["Bash"], queue_mode: "collect" } }).get("admin");
     assert.deepEqual([tier?.once, tier?.queueMode], [["Bash"], "collect"]);
   });
 
   it("are refused when a tool that is not to be run twice is none of theirs", () => {
-    assert.throws(() => tiersOf({ bots: { once: ["Bash"] } }), {
+    assert.throws(() => tiersWith({ bots: { once: ["Bash"] } }), {
       code: "invalid_config",
       field: "tiers.bots.once",
       message: "tiers.bots.once: Bash is no tool of the tier (the tier has no tools)",
@@ -62,7 +71,7 @@ describe("tiers as the config changes them", () => {
     const changes = fc.dictionary(fc.constantFrom(...admitted), fc.record({ model: anyModel }));
     fc.assert(
       fc.property(changes, (tiers) => {
-        for (const { model, fallbackModel } of tiersOf(tiers).values()) assert.notEqual(fallbackModel, model);
+        for (const { model, fallbackModel } of tiersWith(tiers).all) assert.notEqual(fallbackModel, model);
       }),
     );
   });
@@ -73,13 +82,13 @@ describe("tiers as the config changes them", () => {
       field: "tiers.family.fallback_model",
       text: /must differ from model \(found "sonnet"\)$/,
     } as const;
-    refused(() => tiersOf({ family: { fallback_model: "sonnet" } }), refusal);
-    refused(() => tiersOf({ family: { model: "sonnet", fallback_model: "sonnet" } }), refusal);
+    refused(() => tiersWith({ family: { fallback_model: "sonnet" } }), refusal);
+    refused(() => tiersWith({ family: { model: "sonnet", fallback_model: "sonnet" } }), refusal);
   });
 
   it("are refused when there is no such tier to change", () => {
     for (const name of ["friend", "unknown", "Admin", "toString", "constructor"]) {
-      refused(() => tiersOf({ [name]: { model: "opus" } }), {
+      refused(() => tiersWith({ [name]: { model: "opus" } }), {
         code: "invalid_config",
         field: `tiers.${name}`,
         text: /: no such tier \(allowed: admin, partner, family, favorite, bots\)$/,
@@ -88,23 +97,129 @@ describe("tiers as the config changes them", () => {
   });
 });
 
+describe("what a tier's tools may do", () => {
+  const rules = (tier: string, change: Config["tiers"][string] = {}) =>
+    tiersWith({ [tier]: change }).get(tier)?.rules;
+
+  it("is no more than its own folder, any host on the internet, and any command for the tiers that have Bash", () => {
+    const own = { readFolders: [], writeFolders: [], hosts: ["*"], ask: [] };
+    const commands = (allow: string[]) => ({ allow, ask: [], deny: [] });
+    assert.deepEqual(rules("admin"), [{ tier: "admin", ...own, commands: commands(["*"]) }]);
+    assert.deepEqual(rules("partner"), [{ tier: "partner", ...own, commands: commands(["*"]) }]);
+    assert.deepEqual(rules("family"), [{ tier: "family", ...own, commands: commands([]) }]);
+  });
+
+  it("is what the config says", () => {
+    const change = {
+      tools: ["Read", "Bash"],
+      read_folders: ["/srv/photos"],
+      write_folders: ["/srv/notes"],
+      commands: { allow: ["ls *"], ask: ["git push *"], deny: ["ls -R *"] },
+      hosts: ["*.example.org"],
+      ask: ["Read"],
+      idle_seconds: 60,
+    };
+    const policy = tiersWith({ family: change }).get("family");
+    assert.deepEqual([policy?.tools, policy?.idleMs], [["Read", "Bash"], 60_000]);
+    assert.deepEqual(policy?.rules, [
+      {
+        tier: "family",
+        readFolders: ["/srv/photos"],
+        writeFolders: ["/srv/notes"],
+        commands: { allow: ["ls *"], ask: ["git push *"], deny: ["ls -R *"] },
+        hosts: ["*.example.org"],
+        ask: ["Read"],
+      },
+    ]);
+  });
+
+  it("is refused when it names a tool that no rule judges, one that the tier does not have, or a relative folder", () => {
+    const wrong: Array<[Config["tiers"][string], field: string, message: RegExp]> = [
+      [
+        { tools: ["Read", "Task"] },
+        "tools",
+        /: Task is no tool that rules exist for \(allowed: Read, Write, /,
+      ],
+      [{ ask: ["Bash"] }, "ask", /: Bash is no tool of the tier \(allowed: Read, Glob, /],
+      [{ tools: [], ask: ["Read"] }, "ask", /\(the tier has no tools\)$/],
+      [{ read_folders: ["photos"] }, "read_folders", /: photos is no absolute path$/],
+      [{ write_folders: ["/ok", "../up"] }, "write_folders", /: \.\.\/up is no absolute path$/],
+    ];
+    for (const [change, key, text] of wrong)
+      refused(() => tiersWith({ family: change }), {
+        code: "invalid_config",
+        field: `tiers.family.${key}`,
+        text,
+      });
+  });
+});
+
+describe("a tier's prompt", () => {
+  const promptOf = (system_prompt: string) =>
+    tiersWith({ bots: { system_prompt } }).get("bots")?.systemPrompt;
+
+  it("has the tier and the assistant's name where it asks for them", () => {
+    assert.equal(promptOf("{{assistant}} for {{ tier }}, {{tier}}"), "Ada for bots, bots");
+    assert.match(tiersWith().get("admin")?.systemPrompt ?? "", /^You are Ada, a personal assistant/);
+  });
+
+  it("is refused when it asks for anything else", () => {
+    for (const name of ["name", "", "toString"])
+      refused(() => promptOf(`Hello {{${name}}}`), {
+        code: "invalid_config",
+        field: "tiers.bots.system_prompt",
+        text: /: nothing is known as \{\{\w*\}\} \(allowed: tier, assistant\)$/,
+      });
+  });
+});
+
 describe("who speaks in a group", () => {
   it("can lower what the chat allows and never raise it", () => {
+    const tiers = tiersWith();
     fc.assert(
       fc.property(anyTier, anyTier, (chat, sender) => {
-        const lower = Math.max(ranks.indexOf(chat), ranks.indexOf(sender));
-        assert.equal(effectiveTier(chat, sender), ranks[lower]);
+        const lower = ranks[Math.max(ranks.indexOf(chat), ranks.indexOf(sender))];
+        const policy = tiers.for(chat, sender);
+        assert.equal(policy?.tier, lower === "unknown" ? undefined : lower);
+        for (const tool of policy?.tools ?? [])
+          for (const tier of [chat, sender])
+            assert.ok(tiers.get(tier)?.tools.includes(tool), `${tier}: ${tool}`);
       }),
     );
   });
 
+  it("is held to the rules of both, however the config ranks their rights", () => {
+    const tiers = tiersWith({
+      family: { tools: ["Read", "Bash"], once: ["Bash"] },
+      partner: { tools: ["Bash"] },
+    });
+    const common = tiers.for("partner", "family");
+    assert.deepEqual(common?.tools, ["Bash"]);
+    assert.deepEqual(common?.once, ["Bash"]);
+    assert.deepEqual(
+      common?.rules.map(({ tier }) => tier),
+      ["family", "partner"],
+    );
+  });
+
+  it("has the very same policy each time, so that one process can go on serving", () => {
+    const tiers = tiersWith();
+    assert.equal(tiers.for("admin", "family"), tiers.for("admin", "family"));
+    assert.equal(tiers.for("family", "family"), tiers.get("family"));
+    assert.notEqual(tiers.for("admin", "family"), tiers.get("family"));
+  });
+
   it("without a tier has the chat's", () => {
-    for (const tier of ranks) assert.equal(effectiveTier(tier, undefined), tier);
+    const tiers = tiersWith();
+    for (const tier of ranks) assert.equal(tiers.for(tier, undefined), tiers.get(tier));
   });
 
   it("with a tier that is none has no rights, nor has anybody in a chat of such a tier", () => {
-    assert.equal(effectiveTier("admin", "toString"), "toString");
-    assert.equal(effectiveTier("gone", "admin"), "gone");
-    assert.equal(tiersOf({}).get("toString"), undefined);
+    for (const [chat, sender] of [
+      ["admin", "toString"],
+      ["gone", "admin"],
+      ["admin", "unknown"],
+    ] as const)
+      assert.equal(tiersWith().for(chat, sender), undefined);
   });
 });

@@ -1,7 +1,9 @@
 /** What the dashboard shows of replies that do not go out and of the model's API in trouble, and what it does ahead of a message. */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { skip, startBrowser, visit } from "../support/browser.ts";
 import { startDaemonRig } from "../support/daemon.ts";
@@ -17,7 +19,10 @@ describe("the dashboard, with a channel", { skip }, async () => {
   after(() => void messenger.close());
   const { port } = messenger.address() as AddressInfo;
   const hook = `type = "webhook"\nurl = "http://127.0.0.1:${port}/"\nsecret = "sixteen characters"`;
-  const rig = await startDaemonRig({ after }, { config: `[channels.hook]\n${hook}` });
+  const rig = await startDaemonRig(
+    { after },
+    { config: `tiers.admin.ask = ["Bash"]\n[channels.hook]\n${hook}` },
+  );
   const browser = await startBrowser({ after });
 
   test("lists replies that were not delivered, and sends them again, from the list or from the chat", async (t) => {
@@ -37,6 +42,30 @@ describe("the dashboard, with a channel", { skip }, async () => {
     await answer.getByRole("button", again).click();
     await list.waitFor({ state: "detached" });
     await answer.filter({ hasNotText: "not delivered" }).waitFor();
+  });
+
+  test("lists tool calls that wait for a yes, each with what it is called with, and takes the answer", async (t) => {
+    const visitor = await visit(t, browser, `${rig.daemon.url}/#token=${rig.token}`);
+    const list = visitor.page.getByRole("region", { name: "Waits for your yes" });
+    for (const [chatId, answer] of [
+      ["asker", "Allow once"],
+      ["doubter", "Deny"],
+    ] as const) {
+      const made = join(rig.folder, chatId);
+      const off = rig.script("Make it", {
+        kind: "tool",
+        name: "Bash",
+        input: { command: `touch '${made}'` },
+      });
+      const message = await rig.tell(chatId, "Make it");
+      const item = list.getByRole("listitem").filter({ hasText: chatId });
+      await item.filter({ hasText: `touch '${made}'` }).waitFor();
+      await item.getByRole("button", { name: answer }).click();
+      await list.waitFor({ state: "detached" });
+      await rig.ended(message);
+      assert.equal(existsSync(made), answer === "Allow once");
+      off();
+    }
   });
 
   test("wakes the process of a chat when somebody begins to write, once", async (t) => {

@@ -168,8 +168,12 @@ describe("the dashboard within everybody's reach", { skip }, async () => {
     await visitor.answer("You said").waitFor();
     await fits("a chat");
     await visitor.choose("Contact");
+    // It opens with the next frame: a key before that would be the page's.
+    const dialog = visitor.page.getByRole("dialog");
+    await dialog.waitFor();
     await fits("the contact");
     await visitor.page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "hidden" });
     await visitor.chat("Ada").waitFor({ state: "hidden" });
     await visitor.page.goBack();
     await visitor.open("Ada");

@@ -1,9 +1,10 @@
 /** A tier says which model answers, what it is told and what it may do; a change of it keeps the conversation. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import type { Step } from "../../src/offline/index.ts";
+import { whyNoSandbox } from "../../src/os/index.ts";
 import { history } from "../offline/history.ts";
 import { toolResult, toolsIn } from "../support/model.ts";
 import { answerOf, startRig } from "../support/rig.ts";
@@ -16,11 +17,11 @@ const reading = ["Glob", "Grep", "Read", "WebFetch", "WebSearch"];
 const full = ["Bash", "Edit", "Glob", "Grep", "Read", "WebFetch", "WebSearch", "Write"];
 
 /** What the tool gives when the model calls it in answer to a message of the chat. */
-async function use(chatId: string, name: string, input: object) {
+async function use(chatId: string, name: string, input: object, on = rig) {
   const text = `${name} ${JSON.stringify(input)}`;
-  rig.script(text, call(name, input));
-  answerOf(await rig.say(chatId, text));
-  return toolResult(await rig.lastRequest(chatId));
+  on.script(text, call(name, input));
+  answerOf(await on.say(chatId, text));
+  return toolResult(await on.lastRequest(chatId));
 }
 
 describe("an admin's Claude", () => {
@@ -34,6 +35,15 @@ describe("an admin's Claude", () => {
     const edit = { file_path: file, old_string: "milk", new_string: "bread" };
     assert.equal((await use("admin", "Edit", edit)).failed, false);
     assert.match((await use("admin", "Bash", { command: "cat list.txt" })).text, /bread/);
+  });
+
+  test("reads again what was too long for an answer, and nothing else of the CLI's own folder", async () => {
+    const { text } = await use("admin", "Bash", { command: "seq 1 20000" });
+    const [, saved = ""] = /Full output saved to: (\S+)/.exec(text) ?? assert.fail(text);
+    assert.match((await use("admin", "Read", { file_path: saved, offset: 19_999 })).text, /20000/);
+    const config = join(await rig.workFolder("admin"), "..", "claude", ".claude.json");
+    assert.ok(existsSync(config));
+    assert.match((await use("admin", "Read", { file_path: config })).text, /is outside of the folders/);
   });
 
   test("writes no file outside of it", async () => {
@@ -91,7 +101,7 @@ describe("a family member's Claude", () => {
       const { text } = await use("family", name, input);
       const what = `${name} ${JSON.stringify(input)} gave ${text}`;
       assert.ok(!text.includes(secret) && !text.includes("diary.txt\n"), what);
-      if (name === "Read") assert.match(text, /permission|denied|allowed/i, what);
+      if (name === "Read") assert.match(text, /is outside of the folders that this chat may read/, what);
     }
   });
 
@@ -102,6 +112,75 @@ describe("a family member's Claude", () => {
     assert.equal((await use("family", "Write", { file_path: file, content: "x" })).failed, true);
     assert.equal(existsSync(file), false);
   });
+});
+
+test("a tier may do what the config says, no more and no less, and each denial is an event", async (t) => {
+  const own = await startRig(t);
+  const [photos, notes] = ["photos", "notes"].map((name) => join(own.folder, name));
+  for (const folder of [photos, notes]) mkdirSync(String(folder));
+  writeFileSync(join(String(photos), "cat.txt"), "a cat");
+  await own.reopen(`[tiers.family]
+    tools = ["Read", "Write", "Bash", "WebFetch"]
+    read_folders = ["${photos}"]
+    write_folders = ["${notes}"]
+    hosts = ["example.org"]
+    commands = { allow = ["echo *"], deny = ["echo secret"] }`);
+  await own.say("chat", "Hello");
+  assert.deepEqual(toolsIn(await own.lastRequest("chat")), ["Bash", "Read", "WebFetch", "Write"]);
+  const told = () =>
+    own.journal.of("chat", "notice").flatMap(({ code, text }) => (code === "tool_denied" ? [text] : []));
+  const gives = async (name: string, input: object) => (await use("chat", name, input, own)).text;
+
+  assert.match(await gives("Read", { file_path: join(String(photos), "cat.txt") }), /a cat/);
+  assert.match(await gives("Bash", { command: "echo one && echo 'two; three'" }), /one\ntwo; three/);
+  const note = join(String(notes), "note.txt");
+  assert.match(await gives("Write", { file_path: note, content: "x" }), /created successfully/);
+  assert.equal(readFileSync(note, "utf8"), "x");
+  assert.deepEqual(told(), []);
+
+  const denied: Array<[string, object, RegExp]> = [
+    [
+      "Write",
+      { file_path: join(String(photos), "dog.txt"), content: "x" },
+      /outside of the folders that this chat may write/,
+    ],
+    ["Bash", { command: "cat /etc/passwd" }, /Tier family may not run: cat \/etc\/passwd/],
+    ["Bash", { command: "echo $HOME" }, /simple commands only/],
+    ["Bash", { command: "echo secret" }, /Tier family may not run: echo secret/],
+    ["WebFetch", { url: "http://127.0.0.1:1/", prompt: "x" }, /no host on the internet/],
+    ["WebFetch", { url: "https://elsewhere.org/", prompt: "x" }, /may not reach elsewhere\.org/],
+  ];
+  for (const [name, input, reason] of denied) assert.match(await gives(name, input), reason);
+  assert.equal(told().length, denied.length);
+  for (const [at, [name, , reason]] of denied.entries()) {
+    assert.match(told()[at] ?? "", reason);
+    assert.ok(told()[at]?.startsWith(`${name} was denied: `));
+  }
+});
+
+test("in a sandbox commands work in the session's folder and see nothing else of Switchboard", {
+  skip: whyNoSandbox("/usr/bin:/bin") ?? false,
+}, async (t) => {
+  const own = await startRig(t);
+  writeFileSync(join(own.folder, "outside.txt"), "outside");
+  await own.reopen("[tiers.admin]\nsandbox = true");
+  await own.say("chat", "Hello", tier("admin"));
+  const folder = await own.workFolder("chat");
+  const run = async (command: string) => (await use("chat", "Bash", { command }, own)).text;
+  // Claude Code gives its sandbox up on some machines (2.1.330: "Failed to create bridge sockets"), and runs nothing then.
+  if ((await run("true")).includes("failed to initialize")) {
+    await own.switchboard.restart("chat");
+    const again = await run("true");
+    if (again.includes("failed to initialize")) return t.skip(again);
+  }
+  assert.match(await run("echo mine > list.txt && cat list.txt"), /mine/);
+  assert.equal(readFileSync(join(folder, "list.txt"), "utf8"), "mine\n");
+  assert.match(
+    await run(`ls '${own.home}'; cat '${join(own.home, "switchboard.db")}' | wc -c`),
+    /\b0\b|denied|No such file/,
+  );
+  await run(`echo changed > '${join(own.folder, "outside.txt")}'`);
+  assert.equal(readFileSync(join(own.folder, "outside.txt"), "utf8"), "outside");
 });
 
 test("a bot's Claude has no tools, even if the model tries one", async () => {

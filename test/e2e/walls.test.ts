@@ -1,8 +1,10 @@
 /** What a Claude process and its tools get of the host: what they need, and no secret. */
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { globSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
+import { startDaemonRig } from "../support/daemon.ts";
+import { eventually } from "../support/eventually.ts";
 import { toolResult } from "../support/model.ts";
 import { environmentOf } from "../support/processes.ts";
 import { answerOf, credential, startRig } from "../support/rig.ts";
@@ -104,4 +106,42 @@ test("each session has folders of its own, which only the daemon's user may ente
       assert.equal((statSync(folder).mode & 0o777).toString(8), "700", folder);
     }
   }
+});
+
+test("the real credential is in no process, no log and no file, even if the API repeats it", async (t) => {
+  const own = await startDaemonRig(t, { config: 'log_level = "debug"' });
+  const forms = [
+    credential,
+    ...(["base64", "base64url", "hex"] as const).map((as) => Buffer.from(credential).toString(as)),
+  ];
+  const holdsKey = (text: string) => forms.some((form) => text.includes(form));
+  const error = { kind: "error", type: "invalid_request_error", message: `bad key ${credential}` } as const;
+  own.script("Refuse", { ...error, status: 400 });
+  await own.ask("ada", "Hello");
+  await own.ended(await own.tell("ada", "Refuse"));
+  // What the API says of a refused key is shown to the operator, and why the chat is parked is written down.
+  const off = own.script("Refuse for good", { ...error, type: "authentication_error", status: 401 });
+  const refused = await own.tell("ada", "Refuse for good");
+  await eventually("the chat is parked", async () => (await own.message(refused)).waiting?.for === "limit");
+  const children = own.processes();
+  for (const { pid } of children) {
+    for (const file of ["environ", "cmdline"])
+      assert.ok(!holdsKey(readFileSync(`/proc/${pid}/${file}`, "latin1")), file);
+  }
+  const files = globSync("**/{*,.*}", { cwd: own.home }).map((name) => join(own.home, name));
+  const contents = files.flatMap((file) =>
+    statSync(file, { throwIfNoEntry: false })?.isFile() ? [[file, readFileSync(file, "latin1")]] : [],
+  );
+  assert.ok(
+    contents.some(([, text = ""]) => text.includes("bad key [credential]")),
+    "the error was written down nowhere",
+  );
+  assert.deepEqual(
+    contents.flatMap(([file, text = ""]) => (holdsKey(text) ? [file] : [])),
+    [],
+  );
+  const { stdout, stderr } = own.daemon.output;
+  assert.match(`${stdout}${stderr}`, /"level":20|an attempt at the model/);
+  assert.ok(!holdsKey(`${stdout}${stderr}`));
+  off();
 });

@@ -497,3 +497,90 @@ async function told(
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
+
+describe("what an answer has used", () => {
+  const sse = (name: string, data: object) =>
+    `event: ${name}\ndata: ${JSON.stringify({ type: name, ...data })}\n\n`;
+  const begun = { message: { model: "claude-x", usage: { input_tokens: 10, output_tokens: 1 } } };
+  const used = { cacheWriteTokens: 0, cacheWrite1hTokens: 0, cacheReadTokens: 0, webSearches: 0 };
+
+  /** A gateway before an API that answers so, and what its process's answers have used. */
+  async function metered(t: TestContext, listener: RequestListener) {
+    const { gateway: own } = await gateway(t, { baseUrl: await upstream(t, listener) });
+    const told: unknown[] = [];
+    const { token } = own.issue({ generation: 1, onUsage: (usage) => told.push(usage) });
+    const ask = async () =>
+      await (await post(`${own.url}/v1/messages`, body("hi"), { headers: { "x-api-key": token } })).text();
+    return { told, ask };
+  }
+
+  test("is told when it is over: as its last event says, as it says whole, or as far as it came", async (t) => {
+    const answers: Array<[type: string, parts: string[], output: number]> = [
+      [
+        "text/event-stream",
+        [
+          sse("message_start", begun),
+          sse("content_block_start", {}),
+          sse("message_delta", { usage: { output_tokens: 25 } }),
+          sse("message_stop", {}),
+        ],
+        25,
+      ],
+      [
+        "application/json",
+        [JSON.stringify({ model: "claude-x", usage: { input_tokens: 10, output_tokens: 4 } })],
+        4,
+      ],
+      ["text/event-stream", [sse("message_start", begun), sse("content_block_start", {})], 1],
+    ];
+    for (const [type, parts, outputTokens] of answers) {
+      const { told, ask } = await metered(t, (_, response) => {
+        response.writeHead(200, { "content-type": type });
+        for (const part of parts) response.write(part);
+        response.end();
+      });
+      await ask();
+      assert.deepEqual(told, [{ model: "claude-x", inputTokens: 10, outputTokens, ...used }]);
+    }
+  });
+
+  test("is told of each attempt, also of one that another took the place of", async (t) => {
+    let attempts = 0;
+    const { told, ask } = await metered(t, (_, response) => {
+      attempts += 1;
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write(sse("message_start", begun));
+      if (attempts === 1) response.end();
+      else response.end(sse("content_block_start", {}) + sse("message_stop", {}));
+    });
+    await ask();
+    assert.deepEqual([attempts, told.length], [2, 2]);
+  });
+});
+
+test("what may not leave does not, and its process is left without an answer until it goes", async (t) => {
+  let asked = 0;
+  const baseUrl = await upstream(t, (_, response) => {
+    asked += 1;
+    response.end("{}");
+  });
+  const { gateway: own } = await gateway(t, { baseUrl });
+  const seen: string[] = [];
+  const refused = Promise.withResolvers<void>();
+  const { token } = own.issue({
+    generation: 1,
+    mayLeave: () => {
+      refused.resolve();
+      return false;
+    },
+    onRequest: ({ state }) => seen.push(state),
+  });
+  const leave = new AbortController();
+  const init = { headers: { "x-api-key": token } };
+  const answer = post(`${own.url}/v1/messages`, body("hi"), { ...init, signal: leave.signal });
+  await refused.promise;
+  leave.abort();
+  await assert.rejects(answer);
+  assert.equal((await post(`${own.url}/v1/messages/count_tokens`, body("hi"), init)).status, 200);
+  assert.deepEqual([asked, seen.includes("asking"), seen[0]], [1, true, "waiting"]);
+});

@@ -4,12 +4,14 @@
 
 import { describe, it } from "node:test";
 import { acceptingPromises } from "./contract/accepting.ts";
+import { approvalsPromises } from "./contract/approvals.ts";
 import { chatsPromises } from "./contract/chats.ts";
 import { closingPromises } from "./contract/closing.ts";
 import { eventsPromises } from "./contract/events.ts";
 import { followingPromises } from "./contract/following.ts";
 import { importsPromises } from "./contract/imports.ts";
 import { messagesPromises } from "./contract/messages.ts";
+import { moneyPromises } from "./contract/money.ts";
 import { ownershipPromises } from "./contract/ownership.ts";
 import type { Place, PromiseTest } from "./contract/place.ts";
 import { randomPromises } from "./contract/random.ts";
@@ -45,6 +47,8 @@ export function describeLedger(name: string, create: () => Promise<Place>): void
   describe(`${name}: messages and tries`, () => messagesPromises(promise));
   describe(`${name}: turns`, () => turnsPromises(promise));
   describe(`${name}: tool calls`, () => toolsPromises(promise));
+  describe(`${name}: questions to a person`, () => approvalsPromises(promise));
+  describe(`${name}: money`, () => moneyPromises(promise));
   describe(`${name}: notices and replies by a channel`, () => repliesPromises(promise));
   describe(`${name}: events`, () => eventsPromises(promise));
   describe(`${name}: following`, () => followingPromises(promise));

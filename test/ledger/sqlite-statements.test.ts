@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { Database, migrate } from "../../src/ledger/sqlite/database.ts";
 import { migrations } from "../../src/ledger/sqlite/migrations.ts";
 import { createStore, takeOver } from "../../src/ledger/sqlite/store.ts";
-import { admitted, answered, inbound, send, stopped, toolCall, withFolder } from "./support.ts";
+import { admitted, answered, inbound, send, spent, stopped, toolCall, withFolder } from "./support.ts";
 
 /** Remembers the text of every statement that is prepared. */
 class Recording extends DatabaseSync {
@@ -57,6 +57,8 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   const read = noting(reads);
   const write = noting(writes);
 
+  write.accept(inbound("stranger", "hi"), admitted);
+  write.dismissPending("stranger");
   write.putContact("a", { tier: "family" }, "john");
   write.putContact("a", { name: "John" }, "john");
   write.putContact("b", { tier: "family" }, "john");
@@ -83,6 +85,20 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   write.joinTurn(lease, "t", [second.id]);
   write.beginTool(lease, toolCall("t", "u"));
   write.endTool(lease, "t", "u", "finished");
+  const question = {
+    id: "q",
+    messageId: first.id,
+    name: "Bash",
+    input: "{}",
+    digest: "d",
+    reason: "r",
+    waitMs: 9000,
+  };
+  write.askApproval(lease, question);
+  write.spend("a", spent());
+  write.allowMore("2026-01-31", { scope: { chatId: "a" }, cost: 1 });
+  write.decideApproval("q", "approved", "operator");
+  write.endApproval(lease, "q", "used");
   const proof = { sessionId: session.id, sdkSessionId: "sdk", toldFacts: "John" };
   write.endTurn(lease, answered("t", [first], { proven: proof, endings: [stopped(third)] }));
   const about = { text: "a notice", about: [first.id] };
@@ -108,6 +124,15 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
     write.importChats([{ ...theirs, chatId: "a", session }]);
   }
 
+  const again = write.acquire("a", "host");
+  assert.ok("epoch" in again);
+  write.putContact("forgotten", { tier: "family" }, "gone");
+  const last = write.acquire("forgotten", "host");
+  assert.ok("epoch" in last);
+  write.forget({ chatId: "forgotten", epoch: last.epoch });
+  write.spaceGone("none");
+  read.forgottenSpaces();
+
   read.chat("a");
   read.chats({ limit: 10 });
   read.portableChats("", 10);
@@ -122,6 +147,13 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   read.processes("a", 10);
   read.turns("a", 10);
   read.toolCalls("a", [first.id]);
+  read.spending("2026-01-31");
+  read.chatSpending("a", "2026-01-31");
+  read.allowances("2026-01-31");
+  read.pendingChat("stranger");
+  read.pendingChats(10);
+  read.approval("q");
+  read.pendingApprovals(10);
   read.channels();
   read.chatsWithReplies("signal", "", 10);
   read.nextReply("signal", "a");
@@ -171,6 +203,8 @@ describe("sqlite: statements", () => {
         [/DISTINCT chat_id FROM replies/, "replies_to_send"],
         [/FROM replies[\s\S]*chat_id = \? ORDER BY seq LIMIT 1/, "replies_to_send"],
         [/FROM replies[\s\S]*AND id > \?/, "replies_undelivered"],
+        [/FROM approvals WHERE message_id = \?/, "approvals_of_call"],
+        [/FROM approvals WHERE state = 'pending'/, "approvals_pending"],
         [/FROM events e[\s\S]*e\.chat_id = \?/, "events_of_chat"],
         [/FROM chats[\s\S]*ORDER BY active_at/, "chats_by_activity"],
       ];

@@ -18,6 +18,7 @@ import {
   type Notice,
   openSqliteLedger,
   type Session,
+  type Spending,
   type SqliteOptions,
   type Try,
   type TurnEnd,
@@ -129,6 +130,15 @@ export function toolCall(turnId: string, toolUseId: string) {
 }
 
 /** The end of a turn that answered. */
+/** One request's worth. */
+export function spent(more: Partial<Spending> = {}): Spending {
+  return {
+    ...{ day: "2026-01-31", tier: "family", model: "m", requests: 1, inputTokens: 10, outputTokens: 20 },
+    ...{ cacheWriteTokens: 30, cacheReadTokens: 40, cost: 5_000_000_000_000 },
+    ...more,
+  };
+}
+
 export function answered(turnId: string, messages: Message[], fields: Partial<TurnEnd> = {}): TurnEnd {
   return {
     turnId,

@@ -39,6 +39,18 @@ for (const guard of ["pdeathsig", "watcher"] as const) {
       ]);
     });
 
+    test("dumps no core", { skip: process.platform !== "linux" }, async (t) => {
+      const { child } = spawnGuarded({
+        command: "sh",
+        args: ["-c", "ulimit -S -c; ulimit -H -c"],
+        cwd: "/",
+        env: { PATH },
+        marker: { homeId: ownHomeId(t), generation: 1 },
+        guard,
+      });
+      assert.match(await text(child.stdout), /^0\n0\n/);
+    });
+
     test("is the command itself, led by pipes, with its own exit code", async (t) => {
       const { child, pid, exited } = spawnGuarded({
         command: "sh",

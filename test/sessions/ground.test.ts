@@ -24,6 +24,7 @@ describe("the ground of a session's process", () => {
     home = await mkdtemp(join(tmpdir(), "switchboard-ground-"));
     folders = {
       spaces: join(home, "spaces"),
+      home,
       links: join(home, "chats"),
       transcripts: join(home, "transcripts"),
       running: join(home, "running"),

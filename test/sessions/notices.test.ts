@@ -5,7 +5,7 @@ import type { Ending } from "../../src/ledger/index.ts";
 import {
   failureNotices,
   freshNotice,
-  holdNotices,
+  pauseNotices,
   stopNotice,
   stoppedNotices,
 } from "../../src/sessions/notices.ts";
@@ -97,7 +97,7 @@ describe("the sender in a chat that waits for the model's API", () => {
   const limit = { kind: "limit", since: until - 60_000, until } as const;
 
   it("is told that the message is kept, and from when on it is answered", () => {
-    const [{ id, text, about } = assert.fail()] = holdNotices("chat", limit, [open("m")]);
+    const [{ id, text, about } = assert.fail()] = pauseNotices("chat", limit, [open("m")]);
     assert.equal(
       text,
       "I have reached my usage limit. Your message is kept, and I will answer it after 2026-01-10 09:06 UTC.",
@@ -108,7 +108,7 @@ describe("the sender in a chat that waits for the model's API", () => {
 
   for (const kind of ["authentication", "billing"] as const) {
     it(`is not told of times that nobody knows, nor why (${kind})`, () => {
-      const [{ text } = assert.fail()] = holdNotices("chat", { ...limit, kind }, [open("m")]);
+      const [{ text } = assert.fail()] = pauseNotices("chat", { ...limit, kind }, [open("m")]);
       assert.match(text, /^I cannot reach my model at the moment\. Your message is kept/);
       assert.doesNotMatch(text, /\d|key|bill|auth/i);
     });
@@ -117,16 +117,16 @@ describe("the sender in a chat that waits for the model's API", () => {
   it("is told once of each limit in each chat, however often and by whatever message", () => {
     const chats = fc.constantFrom("a", "b");
     const holds = fc.record({
-      kind: fc.constantFrom("limit", "authentication", "billing"),
+      kind: fc.constantFrom("limit", "budget", "authentication", "billing"),
       since: fc.constantFrom(0, 1000),
       until: fc.constantFrom(until, until + 5, until + 3_600_000),
     });
-    const idOf = (chat: string, hold: Parameters<typeof holdNotices>[1]) =>
-      holdNotices(chat, hold, [open("m")])[0]?.id;
-    /** A limit is known by its end, to the minute; of other trouble, which is looked at again and again, by its begin. */
-    const same = (a: typeof limit | Parameters<typeof holdNotices>[1], b: typeof a) =>
+    const idOf = (chat: string, hold: Parameters<typeof pauseNotices>[1]) =>
+      pauseNotices(chat, hold, [open("m")])[0]?.id;
+    /** A limit and a day's budget are known by their end, to the minute; of other trouble, which is looked at again and again, by its begin. */
+    const same = (a: typeof limit | Parameters<typeof pauseNotices>[1], b: typeof a) =>
       a.kind === b.kind &&
-      (a.kind === "limit"
+      (a.kind === "limit" || a.kind === "budget"
         ? Math.ceil(a.until / 60_000) === Math.ceil(b.until / 60_000)
         : a.since === b.since);
     fc.assert(
@@ -135,7 +135,7 @@ describe("the sender in a chat that waits for the model's API", () => {
       }),
       { numRuns: 500 },
     );
-    const [one, other] = ["m", "n"].map((id) => holdNotices("a", limit, [open(id)]));
+    const [one, other] = ["m", "n"].map((id) => pauseNotices("a", limit, [open(id)]));
     assert.deepEqual(
       one?.map(({ id }) => id),
       other?.map(({ id }) => id),
@@ -144,7 +144,7 @@ describe("the sender in a chat that waits for the model's API", () => {
 
   it("is told by each channel that open messages came by, about the first of them", () => {
     const all = [open("a"), open("b", "hook"), open("c", "other"), open("d", "hook"), open("e")];
-    const notices = holdNotices("chat", limit, all);
+    const notices = pauseNotices("chat", limit, all);
     assert.deepEqual(
       notices.map(({ about }) => about),
       [["a"], ["b"], ["c"]],

@@ -14,13 +14,11 @@ function place() {
   const clock = new ManualClock();
   /** ms by which the wall clock has jumped. */
   let jump = 0;
-  const listeners = new Set<(trouble: Trouble | null) => void>();
+  const listeners = new Set<() => void>();
   let line: Trouble | null = null;
-  const gateway = {
-    get holdMs() {
-      return isHold(line) ? Math.max(0, line.until - wall.now()) : 0;
-    },
-    onTrouble(listener: (trouble: Trouble | null) => void) {
+  const source = {
+    remainingMs: () => (isHold(line) ? Math.max(0, line.until - wall.now()) : 0),
+    onChange(listener: () => void) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
@@ -31,7 +29,7 @@ function place() {
     after: (ms: number, fn: () => void) => clock.after(ms, fn),
     every: (ms: number, fn: () => void) => clock.every(ms, fn),
   };
-  const parking = new Parking(gateway, wall);
+  const parking = new Parking(wall);
   return {
     clock,
     listeners,
@@ -39,7 +37,7 @@ function place() {
     hold: (kind: Hold["kind"], until: number): Hold => ({ kind, since: 0, until, message: "closed" }),
     tell: (trouble: Trouble | null) => {
       line = trouble;
-      for (const listener of listeners) listener(trouble);
+      for (const listener of listeners) listener();
     },
     jump: (ms: number) => {
       jump += ms;
@@ -55,7 +53,7 @@ function place() {
     park(hold: Hold) {
       line = hold;
       let over = false;
-      void parking.until(hold).then(() => {
+      void parking.until(hold, source).then(() => {
         over = true;
       });
       return () => over;
@@ -68,13 +66,13 @@ describe("a parked session", () => {
     it(`wakes when the time has come, a little spread, and not before (${kind})`, async () => {
       const { parking, hold, park, pass, clock, listeners } = place();
       const over = park(hold(kind, hour));
-      assert.equal(parking.hold?.until, hour);
+      assert.equal(parking.pause?.until, hour);
       await pass(hour - 1);
       assert.equal(over(), false);
       await pass(1);
       await pass(spread[kind]);
       assert.equal(over(), true);
-      assert.deepEqual([parking.hold, clock.timers, listeners.size], [null, 0, 0]);
+      assert.deepEqual([parking.pause, clock.timers, listeners.size], [null, 0, 0]);
     });
   }
 

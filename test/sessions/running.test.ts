@@ -14,6 +14,7 @@ beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), "switchboard-running-"));
   const folder = (name: string) => join(home, name);
   folders = {
+    home,
     spaces: folder("spaces"),
     links: folder("links"),
     transcripts: folder("transcripts"),

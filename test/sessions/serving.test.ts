@@ -12,6 +12,7 @@ import { tiersOf } from "../../src/contacts/tiers.ts";
 import { type Gateway, startGateway } from "../../src/gateway/index.ts";
 import { type Ledger, openSqliteLedger } from "../../src/ledger/index.ts";
 import { silent } from "../../src/log.ts";
+import { Approvals } from "../../src/sessions/approvals.ts";
 import { Book } from "../../src/sessions/book.ts";
 import { acceptedEntry, sendOf } from "../../src/sessions/entry.ts";
 import { Serving } from "../../src/sessions/serving.ts";
@@ -25,7 +26,7 @@ describe("what a process tells after its end", () => {
   let ledger: Ledger;
   let gateway: Gateway;
   const clock = new ManualClock();
-  const policy = tiersOf(defaultConfig().tiers).get("family") ?? assert.fail();
+  const policy = tiersOf(defaultConfig()).get("family") ?? assert.fail();
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "switchboard-serving-"));
@@ -73,8 +74,10 @@ describe("what a process tells after its end", () => {
           book,
           claude,
           gateway,
+          approvals: new Approvals({ ledger, clock, waitMs: 60_000 }),
           clock,
         },
+        home: folder,
         tenant: { untilNext: null, isLeaving: false, yieldSlot() {} },
         ground: {
           ...{ space: spaceOf(folder, record.id), sdkSessionId: record.id, transcript: null },
@@ -82,7 +85,7 @@ describe("what a process tells after its end", () => {
         },
         ...{ onReady: tell("ready"), onText: tell("text"), onEnd: tell("end"), onDropped: tell("dropped") },
         ...{ onTooLong: tell("too long"), onTurnEnded: tell("turn ended"), onHeld: tell("held") },
-        onCompacted: tell("compacted"),
+        ...{ onCompacted: tell("compacted"), mayAsk: () => true, onUsage: tell("usage") },
       });
       const [launch] = launches;
       assert.ok(launch !== undefined);

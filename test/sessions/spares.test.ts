@@ -66,7 +66,7 @@ const chat = (): Tenant => ({ untilNext: null, isLeaving: false, yieldSlot() {} 
 describe("spares", () => {
   let folder: string;
   let gateway: Gateway;
-  const tiers = tiersOf(defaultConfig().tiers);
+  const tiers = tiersOf(defaultConfig());
   const policyOf = (tier: string): Policy => tiers.get(tier) ?? assert.fail();
   const [family, bots] = [policyOf("family"), policyOf("bots")];
 
@@ -86,7 +86,13 @@ describe("spares", () => {
     const pool = new Pool({ maxProcesses, memoryBytes: 100 * newcomerBytes, maxStarts: 1 }, clock);
     const claude = new Processes();
     const [spaces, running] = [join(home, "spaces"), join(home, "running")];
-    const folders = { spaces, running, links: join(home, "chats"), transcripts: join(home, "transcripts") };
+    const folders = {
+      home,
+      spaces,
+      running,
+      links: join(home, "chats"),
+      transcripts: join(home, "transcripts"),
+    };
     const spares = new Spares({ count, claude, gateway, pool, clock, log: silent, folders });
     /** What is on disk: of spares, and in notes of what runs. */
     const left = () => [spaces, running].map((path) => (existsSync(path) ? readdirSync(path).length : 0));
@@ -147,6 +153,8 @@ describe("spares", () => {
       beforeTool: async () => "asked",
       onRequest() {},
       onHeld() {},
+      mayLeave: () => true,
+      onUsage() {},
     };
     const it = claude.launches[0] ?? assert.fail();
     const call = { toolUseId: "1", name: "Bash", input: {} };

@@ -1,7 +1,7 @@
 /** `complete`: what a shell asks at each Tab. It answers in a moment, or that there is nothing; it never complains. */
 
 import { Command } from "commander";
-import type { ChatView } from "../../views.ts";
+import type { ApprovalView, ChatView } from "../../views.ts";
 import type { Client } from "../client.ts";
 import { connect, globalOptions } from "../connect.ts";
 import type { DeliveryList } from "../replies.ts";
@@ -53,6 +53,8 @@ async function candidates(words: readonly string[], want: Wanted): Promise<Candi
       );
     case "replies":
       return await replies(words).catch(() => []);
+    case "questions":
+      return await questions(words).catch(() => []);
     case "files":
     case "folders":
     case "nothing":
@@ -82,6 +84,12 @@ async function chats(words: readonly string[]): Promise<Candidate[]> {
 async function replies(words: readonly string[]): Promise<Candidate[]> {
   const { deliveries } = await asked<DeliveryList>(words, `/v1/replies/failed?limit=${most}`);
   return deliveries.map(({ id, chatId, status }) => ({ value: id, about: `${status}, to ${chatId}` }));
+}
+
+/** Those that wait for a person's answer. */
+async function questions(words: readonly string[]): Promise<Candidate[]> {
+  const { approvals } = await asked<{ approvals: ApprovalView[] }>(words, `/v1/approvals?limit=${most}`);
+  return approvals.map(({ id, chatId, tool }) => ({ value: id, about: `${tool}, for ${chatId}` }));
 }
 
 async function asked<T>(words: readonly string[], path: string): Promise<T> {

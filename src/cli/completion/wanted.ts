@@ -8,12 +8,13 @@ export interface Candidate {
   about: string;
 }
 
-/** Chats and failed replies are the daemon's to say, files and folders the shell's. */
+/** Chats, failed replies and questions are the daemon's to say, files and folders the shell's. */
 export type Wanted =
   | { kind: "words"; words: Candidate[] }
   /** `mayBeginWithDash`: behind `--`; elsewhere such a chat id would be taken for an option. */
   | { kind: "chats"; mayBeginWithDash: boolean }
   | { kind: "replies" }
+  | { kind: "questions" }
   | { kind: "files" }
   | { kind: "folders" }
   | { kind: "nothing" };
@@ -56,6 +57,7 @@ function operandOf(root: Command, argument: Argument | undefined, mayBeginWithDa
   if (argument?.argChoices) return { kind: "words", words: argument.argChoices.map(bare) };
   if (argument?.name() === "chat") return { kind: "chats", mayBeginWithDash };
   if (argument?.name() === "reply") return { kind: "replies" };
+  if (argument?.name() === "question") return { kind: "questions" };
   if (argument?.name() === "file") return { kind: "files" };
   // That of `help`.
   if (argument?.name() === "command") return { kind: "words", words: commandsOf(root) };

@@ -5,6 +5,7 @@ import type { Database } from "./database.ts";
 import { appendEvent, appendMessageEvent } from "./events.ts";
 import { beginTry } from "./messages.ts";
 import { isHeld } from "./ownership.ts";
+import { forgetPending, notePending } from "./pending.ts";
 import { isRunning } from "./processes.ts";
 import type { Writes } from "./protocol.ts";
 import { joinReply, readChat } from "./reads.ts";
@@ -36,7 +37,10 @@ export function createContactWrites(db: Database): Pick<Writes, "putContact" | "
       }
       const contact = patched(known ?? unnamed, inbound.contact);
       if (turn === undefined) {
-        if (!admit.includes(contact.tier)) return { kind: "refused", tier: contact.tier };
+        if (!admit.includes(contact.tier)) {
+          if (known === null) notePending(db, at, inbound);
+          return { kind: "refused", tier: contact.tier };
+        }
         if (crowded) return { kind: "crowded" };
       }
       storeContact(db, at, chatId, known, contact, inbound.sessionNameBase);
@@ -160,6 +164,7 @@ export function insertChat(
     lastMessageAt?: number | null;
   },
 ): void {
+  forgetPending(db, chatId);
   db.insert("chats", {
     chat_id: chatId,
     name,

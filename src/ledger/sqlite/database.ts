@@ -114,6 +114,8 @@ export function openDatabase({ path, maxBytes, busyMs }: Required<SqliteOptions>
     }
     db.exec("PRAGMA synchronous = FULL");
     db.exec("PRAGMA foreign_keys = ON");
+    // What is deleted or rewritten is overwritten, so that a forgotten chat leaves no bytes. Pages that change are written anyway.
+    db.exec("PRAGMA secure_delete = ON");
     // What a savepoint remembers, not what is stored: a file for it costs more than the rows (measured).
     db.exec("PRAGMA temp_store = MEMORY");
     // KiB. With SQLite's own 2 MB a list of 100 among a million chats reads 600 pages anew at each call, and takes half

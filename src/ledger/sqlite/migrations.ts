@@ -243,4 +243,80 @@ export const migrations: readonly string[] = [
     CHECK ((ended_at IS NULL) = (state = 'started'))
   ) STRICT;
   `,
+  `
+  CREATE TABLE approvals (
+    id TEXT PRIMARY KEY,
+    chat_id TEXT NOT NULL REFERENCES chats,
+    message_id TEXT NOT NULL REFERENCES messages,
+    name TEXT NOT NULL,
+    input TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'used', 'expired', 'withdrawn')),
+    decided_by TEXT CHECK ((decided_by IS NOT NULL) = (state IN ('approved', 'denied', 'used'))),
+    asked_at INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    ended_at INTEGER CHECK ((ended_at IS NULL) = (state IN ('pending', 'approved')))
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX approvals_of_call ON approvals (message_id, digest, asked_at);
+  CREATE INDEX approvals_pending ON approvals (until, id) WHERE state = 'pending';
+  `,
+  `
+  -- Two sums of the same: a chat's goes with the chat.
+  CREATE TABLE spending (
+    day TEXT NOT NULL,
+    tier TEXT NOT NULL,
+    model TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    PRIMARY KEY (day, tier, model)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE chat_spending (
+    chat_id TEXT NOT NULL REFERENCES chats,
+    day TEXT NOT NULL,
+    tier TEXT NOT NULL,
+    model TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, day, tier, model)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE allowances (
+    day TEXT NOT NULL,
+    -- Of the chat or the tier, or empty: of all.
+    scope TEXT NOT NULL,
+    chat_id TEXT REFERENCES chats,
+    tier TEXT,
+    cost INTEGER NOT NULL,
+    PRIMARY KEY (day, scope)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX allowances_of_chat ON allowances (chat_id) WHERE chat_id IS NOT NULL;
+  `,
+  `
+  -- Chats that nobody has named: none of them is in chats.
+  CREATE TABLE pending (
+    chat_id TEXT PRIMARY KEY,
+    name TEXT,
+    channel TEXT,
+    count INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX pending_by_time ON pending (last_at, chat_id);
+  `,
+  `
+  CREATE TABLE forgotten_spaces (
+    session_id TEXT PRIMARY KEY,
+    session_name TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -1,8 +1,11 @@
 /** The calls that change nothing. Every one finds its rows by an index; none walks a table. */
 
 import { type Chat, LedgerError, type Message } from "../ledger.ts";
+import { readApproval, readPendingApprovals } from "./approvals.ts";
 import type { Database } from "./database.ts";
 import { lastEventSeq, readEvents } from "./events.ts";
+import { readForgottenSpaces } from "./forget.ts";
+import { readPending, readPendingChat } from "./pending.ts";
 import type { Reads } from "./protocol.ts";
 import {
   type ChatRow,
@@ -29,6 +32,7 @@ import {
   tryOf,
   turnOf,
 } from "./rows.ts";
+import { readAllowances, readChatSpending, readSpending } from "./spending.ts";
 
 export function createReads(db: Database): Reads {
   return {
@@ -127,6 +131,17 @@ export function createReads(db: Database): Reads {
         .flatMap((turn) => db.all<ToolCallRow>(`${selectToolCall} WHERE turn = ?`, turn))
         .sort((a, b) => a.number - b.number)
         .map(toolCallOf),
+
+    spending: (since) => readSpending(db, since),
+    chatSpending: (chatId, since) => readChatSpending(db, chatId, since),
+    allowances: (day) => readAllowances(db, day),
+
+    forgottenSpaces: () => readForgottenSpaces(db),
+    pendingChat: (chatId) => readPendingChat(db, chatId),
+    pendingChats: (limit) => readPending(db, checkedLimit(limit)),
+
+    approval: (id) => readApproval(db, id),
+    pendingApprovals: (limit) => readPendingApprovals(db, checkedLimit(limit)),
 
     channels: () =>
       db

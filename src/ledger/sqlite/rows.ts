@@ -1,6 +1,8 @@
 /** Rows as the port's types. Each `select…` text names the columns that its reader expects. */
 
 import type {
+  Approval,
+  ApprovalState,
   Chat,
   Contact,
   Failure,
@@ -285,6 +287,38 @@ export function toolCallOf(row: ToolCallRow): ToolCall {
     digest: row.digest,
     state: row.state,
     startedAt: row.started_at,
+    endedAt: row.ended_at,
+  };
+}
+
+export interface ApprovalRow {
+  id: string;
+  chat_id: string;
+  message_id: string;
+  name: string;
+  input: string;
+  digest: string;
+  reason: string;
+  state: ApprovalState;
+  decided_by: string | null;
+  asked_at: number;
+  until: number;
+  ended_at: number | null;
+}
+
+export function approvalOf(row: ApprovalRow): Approval {
+  return {
+    id: row.id,
+    chatId: row.chat_id,
+    messageId: row.message_id,
+    name: row.name,
+    input: row.input,
+    digest: row.digest,
+    reason: row.reason,
+    state: row.state,
+    decidedBy: row.decided_by,
+    askedAt: row.asked_at,
+    until: row.until,
     endedAt: row.ended_at,
   };
 }

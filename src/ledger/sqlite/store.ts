@@ -1,15 +1,19 @@
 /** The whole port on one connection, reads and writes apart: the worker commits the ones and then serves the others. */
 
+import { createApprovalWrites } from "./approvals.ts";
 import { createContactWrites } from "./contacts.ts";
 import type { Database } from "./database.ts";
+import { createForgetWrites } from "./forget.ts";
 import { createImportWrites } from "./import.ts";
 import { createMessageWrites } from "./messages.ts";
 import { createOwnershipWrites, endAllLeases } from "./ownership.ts";
+import { createPendingWrites } from "./pending.ts";
 import { createProcessWrites, endLeftProcesses } from "./processes.ts";
 import type { Reads, Writes } from "./protocol.ts";
 import { createReads } from "./reads.ts";
 import { createReplyWrites } from "./replies.ts";
 import { createSessionWrites } from "./sessions.ts";
+import { createSpendingWrites } from "./spending.ts";
 import { createToolWrites } from "./tools.ts";
 import { createTurnWrites, endLeftTurns } from "./turns.ts";
 
@@ -25,6 +29,10 @@ export function createStore(db: Database): { reads: Reads; writes: Writes } {
       ...createMessageWrites(db),
       ...createTurnWrites(db),
       ...createToolWrites(db),
+      ...createApprovalWrites(db),
+      ...createSpendingWrites(db),
+      ...createPendingWrites(db),
+      ...createForgetWrites(db),
       ...createReplyWrites(db),
     },
   };

@@ -48,6 +48,8 @@ class LedgerWorker {
   #told: number;
   #writing: Waiting[] = [];
   #reading: Waiting[] = [];
+  /** Not to be carried out together with others. */
+  #forgetting: Waiting[] = [];
   #retry: NodeJS.Timeout | undefined;
   #closing = false;
 
@@ -68,12 +70,13 @@ class LedgerWorker {
     }
     const deadline = performance.now() + this.#options.busyMs;
     for (const call of message) {
-      (call.method in this.#reads ? this.#reading : this.#writing).push({ call, deadline });
+      const queue = ["forget", "spaceGone"].includes(call.method) ? this.#forgetting : this.#writing;
+      (call.method in this.#reads ? this.#reading : queue).push({ call, deadline });
     }
   }
 
   run(): void {
-    const written = this.#write();
+    const written = [...this.#write(), ...this.#forget()];
     let events = written.length > 0 ? this.#news() : [];
     // An import tells of very many: the main thread takes them in bites, and does other things in between.
     while (events.length === newsPage) {
@@ -83,7 +86,7 @@ class LedgerWorker {
     const answers = [...written, ...this.#read()];
     if (answers.length > 0) post(this.#port, { type: "batch", answers, events });
 
-    if (this.#writing.length > 0 || this.#reading.length > 0) {
+    if (this.#writing.length + this.#forgetting.length + this.#reading.length > 0) {
       this.#retry ??= setTimeout(() => {
         this.#retry = undefined;
         this.run();
@@ -104,6 +107,35 @@ class LedgerWorker {
     if (batch.length === 0) return [];
     this.#writing = [];
     return this.#commit(batch, "together") ?? this.#commit(batch, "each alone") ?? [];
+  }
+
+  /**
+   * Each in a transaction of its own, without foreign keys (they cannot be switched within one). Then the log is emptied, for it
+   * has the old pages; when another program reads from it just now, that is left to the next time that the log is moved.
+   */
+  #forget(): Answer[] {
+    const batch = this.#forgetting;
+    this.#forgetting = [];
+    return batch.flatMap((waiting) => {
+      this.#db.exec("PRAGMA foreign_keys = OFF");
+      try {
+        this.#db.run("BEGIN IMMEDIATE");
+      } catch (error) {
+        this.#db.exec("PRAGMA foreign_keys = ON");
+        return this.#waitOrFail(waiting, this.#forgetting, error);
+      }
+      try {
+        const value = carryOut(this.#store, waiting.call);
+        this.#db.run("COMMIT");
+        this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+        return [{ id: waiting.call.id, value }];
+      } catch (error) {
+        this.#db.rollback();
+        return [this.#failed(waiting.call, error)];
+      } finally {
+        this.#db.exec("PRAGMA foreign_keys = ON");
+      }
+    });
   }
 
   /** Null, and nothing written, when they are written together and one of them fails by itself. */

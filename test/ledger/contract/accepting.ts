@@ -189,4 +189,42 @@ export function acceptingPromises(promise: PromiseTest): void {
     assert.deepEqual(await ledger.chatsWithOpenMessages("", 2), ["a", "c"]);
     assert.deepEqual(await ledger.chatsWithOpenMessages("c", 2), ["d"]);
   });
+
+  promise(
+    "a stranger who is refused is pending, until named or dismissed; what they say is not kept",
+    async (ledger, reopen) => {
+      const stranger = { contact: { tier: "unknown" as const } };
+      const refused = async (chatId: string, more: object = stranger) =>
+        assert.equal((await ledger.accept(inbound(chatId, "let me in", more), admitted)).kind, "refused");
+      await refused("a");
+      await refused("a", { ...stranger, channel: "signal", sender: { id: "1", name: "Ann" } });
+      await refused("a", { contact: {} });
+      await refused("b", { contact: { name: "Ben" } });
+      const again = await reopen();
+      const [b, a] = await again.pendingChats(10);
+      assert.ok(a !== undefined && b !== undefined);
+      assert.deepEqual([b.chatId, b.name, b.channel, b.count], ["b", "Ben", null, 1]);
+      assert.deepEqual([a.chatId, a.name, a.channel, a.count], ["a", "Ann", null, 3]);
+      assert.ok(a.firstAt <= a.lastAt && a.lastAt <= b.lastAt);
+      assert.deepEqual(await again.pendingChat("a"), a);
+      assert.deepEqual(await again.pendingChats(1), [b]);
+      assert.equal(await again.chat("a"), null);
+      await again.putContact("a", { tier: "family" }, "ann");
+      assert.deepEqual([await again.pendingChat("a"), (await again.pendingChats(10)).length], [null, 1]);
+      assert.deepEqual([await again.dismissPending("b"), await again.dismissPending("b")], [true, false]);
+      assert.deepEqual(await again.pendingChats(10), []);
+    },
+  );
+
+  promise("whom the operator refuses by name is not pending", async (ledger) => {
+    await ledger.putContact("a", { tier: "unknown" }, "ann");
+    assert.equal((await ledger.accept(inbound("a", "hi", { contact: {} }), admitted)).kind, "refused");
+    assert.deepEqual(await ledger.pendingChats(10), []);
+  });
+
+  promise("of a thousand strangers the last are remembered", async (ledger) => {
+    const knock = (n: number) => ledger.accept(inbound(`${n}`, "hi", { contact: {} }), admitted);
+    await Promise.all(Array.from({ length: 1003 }, (_, n) => knock(n)));
+    assert.equal((await ledger.pendingChats(1000)).length, 1000);
+  });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import type { ContactPatch, HistoryPage } from "../../../src/ledger/index.ts";
-import { accepted, allEvents, answered, rejects, turnOf, work } from "../support.ts";
+import { randomUUID } from "node:crypto";
+import type { ContactPatch, HistoryPage, Ledger } from "../../../src/ledger/index.ts";
+import { accepted, allEvents, answered, rejects, spent, toolCall, turnOf, work } from "../support.ts";
 import type { PromiseTest } from "./place.ts";
 
 export function chatsPromises(promise: PromiseTest): void {
@@ -101,4 +102,62 @@ export function chatsPromises(promise: PromiseTest): void {
     }
     await rejects(ledger.chats({ after: "nonsense", limit: 10 }), "invalid", /nonsense/);
   });
+
+  promise(
+    "a forgotten chat leaves nothing but its spaces' names, until these are gone; others keep all",
+    async (ledger, reopen) => {
+      const fill = async (chatId: string) => {
+        const at = await work(ledger, chatId);
+        const messages = [
+          await accepted(ledger, chatId, `words of ${chatId}`),
+          await accepted(ledger, chatId, "more"),
+        ];
+        const turn = await turnOf(ledger, at, messages);
+        await ledger.beginTool(at.lease, toolCall(turn, "u"));
+        const question = {
+          id: `q ${chatId}`,
+          messageId: messages[0]?.id ?? "",
+          name: "Bash",
+          input: "{}",
+          digest: "d",
+          reason: "r",
+        };
+        await ledger.askApproval(at.lease, { ...question, waitMs: 60_000 });
+        await ledger.endTurn(at.lease, answered(turn, messages));
+        await ledger.spend(chatId, spent({ cost: 5 }));
+        await ledger.allowMore("2026-01-31", { scope: { chatId }, cost: 1 });
+        await ledger.resetSession(at.lease, randomUUID());
+        return at;
+      };
+      const all = async (on: Ledger, chatId: string) => [
+        await on.chat(chatId),
+        await on.openMessages(chatId),
+        await on.processes(chatId, 10),
+        await on.turns(chatId, 10),
+        await on.acceptTimes(chatId, 10),
+        await on.chatSpending(chatId, "2026-01-01"),
+        await on.changes(0, { chatId, limit: 1000 }),
+      ];
+      const at = await fill("a");
+      await fill("b");
+      const kept = await all(ledger, "b");
+      await ledger.forget(at.lease);
+      await rejects(ledger.forget(at.lease), "stale_epoch");
+      assert.deepEqual(await all(ledger, "b"), kept);
+      const again = await reopen();
+      assert.deepEqual(await all(again, "a"), [null, [], [], [], [], [], []]);
+      assert.equal(await again.approval("q a"), null);
+      assert.deepEqual(
+        (await again.spending("2026-01-01")).map(({ cost }) => cost),
+        [10],
+      );
+      assert.equal((await again.allowances("2026-01-31")).length, 1);
+      const spaces = await again.forgottenSpaces();
+      assert.equal(spaces.length, 2);
+      for (const { sessionId } of spaces) await again.spaceGone(sessionId);
+      assert.deepEqual(await again.forgottenSpaces(), []);
+      const fresh = await accepted(again, "a", "hello again");
+      assert.deepEqual([fresh.seq, (await again.chat("a"))?.session], [1, null]);
+    },
+  );
 }
