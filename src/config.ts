@@ -130,6 +130,8 @@ const schema = z.strictObject({
     .strictObject({
       /** How long a tool call waits for a person's yes before it is denied. */
       wait_seconds: seconds(1800, 3000),
+      /** An operator's chat, in which such a question is asked, too, and answered. It must have written by a channel before. */
+      chat: z.string().min(1).max(256).optional(),
     })
     .prefault({}),
   limits: z

@@ -42,6 +42,7 @@ import {
   type Ledger,
   LedgerError,
   type Message,
+  type MessageCommand,
   openSqliteLedger,
 } from "./ledger/index.ts";
 import { type Logger, silent } from "./log.ts";
@@ -302,7 +303,10 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       }),
     );
     opened.push(() => budgets.settled());
-    const approvals = new Approvals({ ledger, clock, waitMs: config.approvals.wait_seconds * 1000 });
+    const approvals = new Approvals({
+      ...{ ledger, clock, waitMs: config.approvals.wait_seconds * 1000 },
+      chatId: config.approvals.chat ?? null,
+    });
     const manager = new Manager({
       ledger,
       approvals,
@@ -522,9 +526,9 @@ class OpenSwitchboard implements Switchboard {
     const senderTier = inbound.sender?.tier;
     if (senderTier !== undefined && !admitted.includes(senderTier)) throw refused(senderTier);
     const contact = inbound.contact ?? {};
-    const isStop = channel !== null && isStopWord(inbound.text, channel.stopWords);
+    const command = channel === null ? null : this.#commandIn(chatId, inbound.text, channel);
     // What the ledger knows already is told as it stands, however fast it comes.
-    const pace = isStop ? null : this.#parts.rateLimit.take(chatId);
+    const pace = command === null ? this.#parts.rateLimit.take(chatId) : null;
     const acceptance = await storage(
       manager.accept(
         {
@@ -535,11 +539,11 @@ class OpenSwitchboard implements Switchboard {
           sender: inbound.sender ?? null,
           channel: channel?.name ?? null,
           route: inbound.route ?? null,
-          command: isStop ? "stop" : null,
+          command,
           contact,
           sessionNameBase: sessionNameBase(contact.name ?? null, chatId),
         },
-        { tooFast: !isStop && pace === null },
+        { tooFast: command === null && pace === null },
       ),
     );
     if (acceptance.kind !== "accepted") pace?.giveBack();
@@ -556,11 +560,16 @@ class OpenSwitchboard implements Switchboard {
       case "refused":
         throw refused(acceptance.tier);
       case "crowded":
-        if (!isStop && pace === null) throw tooFast();
+        if (command === null && pace === null) throw tooFast();
         throw new SwitchboardError("overloaded", "too many chats wait for a process already", {
           hint: "Send it again later; processes.max_waiting in switchboard.toml is the limit.",
         });
     }
+  }
+
+  #commandIn(chatId: string, text: string, channel: Channel): MessageCommand | null {
+    if (isStopWord(text, channel.stopWords)) return "stop";
+    return this.#parts.approvals.isAnswer(chatId, text) ? "answer" : null;
   }
 
   async message(id: string): Promise<MessageView> {

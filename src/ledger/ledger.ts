@@ -93,6 +93,9 @@ export interface Failure {
   message: string;
 }
 
+/** `stop`: a stop word, which stops what is open before it; `answer`: an operator's yes or no to a question. */
+export type MessageCommand = "stop" | "answer";
+
 /** One accepted inbound text. */
 export interface Message {
   /** Ours, a UUID. */
@@ -108,8 +111,8 @@ export interface Message {
   channel: string | null;
   /** What the channel needs to find its way back. */
   route: Json;
-  /** `stop`: a stop word. It stops what is open before it, and the model never sees it. */
-  command: "stop" | null;
+  /** What is said to Switchboard itself. The model never sees it. */
+  command: MessageCommand | null;
   status: MessageStatus;
   /** Of a stopped message: whether the model had begun to work on it. Null otherwise. */
   ran: boolean | null;
@@ -362,7 +365,7 @@ export interface Inbound {
   sender: Sender | null;
   channel: string | null;
   route: Json;
-  command: "stop" | null;
+  command: MessageCommand | null;
   contact: ContactPatch;
   /** Base of the session name (ASCII) if the chat is new; the ledger appends `-2`, `-3`… until it is free. */
   sessionNameBase: string;
@@ -648,6 +651,8 @@ export interface Ledger {
     lease: Lease,
     question: Pick<Approval, "id" | "messageId" | "name" | "input" | "digest" | "reason"> & {
       waitMs: number;
+      /** A notice to another chat with the question, by the channel of its last message; a chat without one is not told. */
+      tell: { chatId: string; text: string } | null;
     },
   ): Promise<Approval>;
   /**

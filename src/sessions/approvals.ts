@@ -7,7 +7,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { ToolRequest } from "../claude/index.ts";
 import { type Clock, sleep } from "../clock.ts";
-import type { Approval, Ledger } from "../ledger/index.ts";
+import type { Approval, Contact, Ledger } from "../ledger/index.ts";
 import type { Book } from "./book.ts";
 import { inputOf } from "./tools.ts";
 
@@ -33,7 +33,16 @@ export interface ApprovalsOptions {
   clock: Clock;
   /** How long an answer is waited for, in ms. */
   waitMs: number;
+  /** An operator's chat that is asked, too; null: none. */
+  chatId: string | null;
 }
+
+/** A person's word in a chat. The code is the end of the question's id. */
+const answerPattern = /^\s*(yes|no)\s+([0-9a-f]{6})[\s.!]*$/i;
+/** Characters of a call's input that a chat is shown. */
+const shownInput = 700;
+/** Questions among which an answer's code is looked for: many more than people can hold in mind. */
+const mostPending = 1000;
 
 export class Approvals {
   readonly #options: ApprovalsOptions;
@@ -46,9 +55,10 @@ export class Approvals {
 
   /** Null: a person allows the call. Otherwise why it must not run, for Claude to read. Rejects when the process is gone. */
   async ask(book: Book, { call, messageId, reason }: Question, asking: Asking): Promise<string | null> {
-    const { waitMs } = this.#options;
+    const { waitMs, chatId } = this.#options;
     const question = { id: randomUUIDv7(), messageId, name: call.name, reason, waitMs, ...inputOf(call) };
-    const asked = await book.write((ledger, lease) => ledger.askApproval(lease, question));
+    const tell = chatId === null ? null : { chatId, text: questionText(book.chatId, question) };
+    const asked = await book.write((ledger, lease) => ledger.askApproval(lease, { ...question, tell }));
     const how = asked.state === "pending" ? await this.#answer(asked, asking) : asked.state;
     const ended =
       how === "approved" || how === "expired" || how === "withdrawn"
@@ -65,6 +75,28 @@ export class Approvals {
     const approval = await this.#options.ledger.decideApproval(id, decision, by);
     this.#waiting.get(id)?.();
     return approval;
+  }
+
+  /** Whether a message is an answer to a question that was asked in its chat: nothing of it is for the model. */
+  isAnswer(chatId: string, text: string): boolean {
+    return chatId === this.#options.chatId && answerPattern.test(text);
+  }
+
+  /** Carries out what such a message says. Resolves with what its chat is to be told. */
+  async answer(text: string, { contact, chatId }: { contact: Contact; chatId: string }): Promise<string> {
+    const [, word = "", code = ""] = answerPattern.exec(text) ?? [];
+    if (contact.group)
+      return "I take such answers in a chat with one person only: anybody could say yes here.";
+    const pending = await this.#options.ledger.pendingApprovals(mostPending);
+    const meant = pending.filter(({ id }) => id.endsWith(code.toLowerCase()));
+    const [question] = meant;
+    if (meant.length > 1)
+      return `More than one question ends with ${code}: please answer by the command line or the dashboard.`;
+    const decision = word.toLowerCase() === "yes" ? "approved" : "denied";
+    const decided = question && (await this.decide(question.id, decision, contact.name ?? chatId));
+    if (!decided)
+      return `No question with the code ${code} waits for an answer. It may have been answered, or its time may be over.`;
+    return `${decision === "approved" ? "Allowed" : "Denied"}: ${decided.name}, for ${decided.chatId}.`;
   }
 
   async #answer({ id, until }: Approval, { stopped, gone, onWaiting }: Asking): Promise<Approval["state"]> {
@@ -88,6 +120,15 @@ export class Approvals {
       over.abort();
     }
   }
+}
+
+function questionText(
+  chatId: string,
+  { id, name, input, reason }: Pick<Approval, "id" | "name" | "input" | "reason">,
+): string {
+  const code = id.slice(-6);
+  const shown = input.length > shownInput ? `${input.slice(0, shownInput).toWellFormed()}…` : input;
+  return `May Claude call ${name} for the chat ${JSON.stringify(chatId)}?\n${shown}\n${reason}\nAnswer "yes ${code}" or "no ${code}".`;
 }
 
 const denials: Record<Exclude<Approval["state"], "used">, string> = {

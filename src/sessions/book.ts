@@ -55,6 +55,10 @@ export class Book {
     this.#options = options;
   }
 
+  get chatId(): string {
+    return this.#options.chatId;
+  }
+
   /** Null until it has been opened. */
   get page(): Page | null {
     return this.#page;

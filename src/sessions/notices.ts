@@ -40,7 +40,7 @@ export function freshNotice(messageId: string, lost: boolean): Notice {
   const text = lost
     ? "I could not find our conversation any more, so I begin anew and remember nothing of it."
     : "Our conversation has become too long for me, so I begin anew and remember nothing of it.";
-  return { id: randomUUIDv7(), text, about: [messageId] };
+  return noticeOf(text, messageId);
 }
 
 /**
@@ -86,6 +86,10 @@ export function stoppedNotices(stopped: ReadonlyArray<Pick<Message, "id" | "chan
   });
 }
 
+export function noticeOf(text: string, messageId: string): Notice {
+  return { id: randomUUIDv7(), text, about: [messageId] };
+}
+
 /** What a stop word did. */
 export function stopNotice(stopped: ReadonlyArray<{ ran: boolean }>, messageId: string): Notice {
   const ran = stopped.filter((each) => each.ran).length;
@@ -94,8 +98,10 @@ export function stopNotice(stopped: ReadonlyArray<{ ran: boolean }>, messageId: 
     ...(ran > 0 ? ["what I was working on"] : []),
     ...(waiting > 0 ? [waiting === 1 ? "1 waiting message" : `${waiting} waiting messages`] : []),
   ];
-  const text = parts.length === 0 ? "There was nothing to stop." : `Stopped: ${parts.join(" and ")}.`;
-  return { id: randomUUIDv7(), text, about: [messageId] };
+  return noticeOf(
+    parts.length === 0 ? "There was nothing to stop." : `Stopped: ${parts.join(" and ")}.`,
+    messageId,
+  );
 }
 
 function clockTime(iso: string): string {

@@ -53,7 +53,7 @@ import { couldJoin, couldShare, handover } from "./handover.ts";
 import { type Bounds, diagnose, limits, quarantine } from "./health.ts";
 import { Holds } from "./holds.ts";
 import { type Launch, Launcher, type Plan } from "./launcher.ts";
-import { failureNotices, pauseNotices, stopNotice, stoppedNotices } from "./notices.ts";
+import { failureNotices, noticeOf, pauseNotices, stopNotice, stoppedNotices } from "./notices.ts";
 import { stoppedBefore } from "./outcome.ts";
 import { isHold, Parking, type Pause, type PauseSource } from "./parking.ts";
 import type { Pool, Tenant } from "./pool.ts";
@@ -244,7 +244,7 @@ export class Session implements Tenant {
   adopt(open: ReadonlyArray<{ message: Message; tries: readonly Try[] }>): void {
     const now = this.#around.clock.monotonic();
     for (const { message, tries } of open) this.#entries.push(leftEntry(message, tries, now));
-    for (const entry of this.#entries.filter(isStopWord)) this.#stopOnWord(entry);
+    for (const entry of this.#entries.filter(isCommand)) this.#obey(entry);
     this.#kick();
   }
 
@@ -280,7 +280,7 @@ export class Session implements Tenant {
     this.#entries.push(entry);
     this.#book.noteTime(message.acceptedAt);
     if (claim !== null && this.#serving?.generation !== claim.generation) this.#takeBack(entry);
-    if (isStopWord(entry)) this.#stopOnWord(entry);
+    if (isCommand(entry)) this.#obey(entry);
     else if (this.#deaths.quarantine !== null) this.#refuseQuarantined(this.#deaths.quarantine.reason);
     else if (claim === null) this.#interruptFor(entry);
     if (this.#parking.pause !== null) this.#tellPause(this.#parking.pause);
@@ -307,9 +307,9 @@ export class Session implements Tenant {
     if (notices.length > 0) this.#book.later((ledger, lease) => ledger.notify(lease, notices));
   }
 
-  /** What is open but stop words: those end with their own stop. */
+  /** What is open but commands: those end when they are carried out. */
   get #orders(): Entry[] {
-    return this.#entries.filter((entry) => !isStopWord(entry));
+    return this.#entries.filter((entry) => !isCommand(entry));
   }
 
   /** `conclude` is called before anything else may begin. */
@@ -782,12 +782,30 @@ export class Session implements Tenant {
     if (running.length > 0) this.#stop(running).catch((error) => this.#around.onCrash(this, error));
   }
 
+  #obey(entry: Entry): void {
+    if (entry.message.command === "stop") this.#stopOnWord(entry);
+    else
+      this.#passOn(entry).catch((error) =>
+        this.#log.error({ error: String(error) }, "an answer came to nothing"),
+      );
+  }
+
+  /** An operator's answer to a question. As long as it is open, the next daemon passes it on. */
+  async #passOn(word: Entry): Promise<void> {
+    await this.#holds.hold(async () => {
+      const { contact } = await this.#book.open();
+      const { id, text } = word.message;
+      const told = await this.#around.approvals.answer(text, { contact, chatId: this.chatId });
+      if (this.#entries.includes(word)) this.#endMessages([word], stoppedBefore, [noticeOf(told, id)]);
+    });
+  }
+
   /**
    * A stop word stops everything before it. It ends after that, together with the notice of what it did: as long as it
    * is open, the next daemon obeys it.
    */
   #stopOnWord(word: Entry): void {
-    const before = this.#entries.slice(0, this.#entries.indexOf(word)).filter((entry) => !isStopWord(entry));
+    const before = this.#entries.slice(0, this.#entries.indexOf(word)).filter((entry) => !isCommand(entry));
     const done = this.#stop(before, (stopped) => {
       const notices = [stopNotice(stopped, word.message.id)];
       if (this.#entries.includes(word)) this.#endMessages([word], stoppedBefore, notices);
@@ -1054,8 +1072,8 @@ function crashed(): SwitchboardError {
   });
 }
 
-function isStopWord({ message }: Entry): boolean {
-  return message.command === "stop";
+function isCommand({ message }: Entry): boolean {
+  return message.command !== null;
 }
 
 const plans: Record<QueueMode, NonNullable<Waiting["plan"]>> = {

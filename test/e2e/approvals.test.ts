@@ -3,12 +3,48 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import type { Channel, ChannelHost, OutboundReply } from "../../src/channels/index.ts";
+import type { MessageView } from "../../src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { toolResult } from "../support/model.ts";
 import { answerOf, startRig } from "../support/rig.ts";
 
-const rig = await startRig({ after });
-const config = (seconds = 600) => `approvals.wait_seconds = ${seconds}
+/** By which an operator writes. */
+class Pager implements Channel {
+  readonly name = "pager";
+  readonly afterCrash = "resend";
+  readonly stopWords = ["stop"];
+  readonly sent: OutboundReply[] = [];
+  #host: ChannelHost | null = null;
+
+  async start(host: ChannelHost): Promise<void> {
+    this.#host = host;
+  }
+
+  async send(reply: OutboundReply) {
+    this.sent.push(reply);
+    return { kind: "sent" as const };
+  }
+
+  async stop(): Promise<void> {}
+
+  async brings(chatId: string, text: string, contact = {}): Promise<MessageView> {
+    assert.ok(this.#host);
+    return (await this.#host.receive(chatId, { text, contact: { tier: "admin", ...contact } })).message;
+  }
+
+  /** The first text to the chat that has not been asked for, and fits. */
+  async tells(chatId: string, pattern: RegExp): Promise<string> {
+    return await eventually(`${chatId} is told ${pattern}`, () => {
+      const at = this.sent.findIndex((reply) => reply.chatId === chatId && pattern.test(reply.text));
+      return at === -1 ? undefined : this.sent.splice(at, 1)[0]?.text;
+    });
+  }
+}
+
+const pager = new Pager();
+const rig = await startRig({ after }, { channels: [pager] });
+const config = (seconds = 600) => `approvals = { wait_seconds = ${seconds}, chat = "boss" }
   [tiers.admin.commands]
   allow = ["touch *"]
   ask = ["touch made *", "touch late"]
@@ -89,6 +125,36 @@ test("the question outlives its process and the daemon, and its answer counts fo
   off();
 });
 
+test("an operator's chat is asked, too, and its answer is for nobody's model", async () => {
+  const off = touch("Make it again", "touch made again");
+  await rig.ended(await pager.brings("boss", "Hello", { name: "Boss" }));
+  const message = await rig.tell("ada", "Make it again");
+  const asks = await pager.tells("boss", /May Claude call Bash for the chat "ada"\?\n.*touch made again/);
+  const code = /"yes ([0-9a-f]{6})"/.exec(asks)?.[1] ?? assert.fail(asks);
+  const { id } = await asked();
+  assert.ok(id.endsWith(code));
+
+  // Nobody but that chat, and nothing but that code.
+  await rig.ended(await pager.brings("eve", `yes ${code}`));
+  await rig.ended(await pager.brings("boss", "yes ffffff"));
+  await pager.tells("boss", /No question with the code ffffff/);
+  await rig.ended(await pager.brings("boss", `yes ${code}`, { group: true }));
+  await pager.tells("boss", /in a chat with one person only/);
+  assert.equal((await rig.switchboard.pendingApprovals()).length, 1);
+
+  const answer = await rig.ended(await pager.brings("boss", ` YES ${code}. `, { group: false }));
+  assert.deepEqual([answer.status, answer.ran], ["stopped", false]);
+  await pager.tells("boss", /^Allowed: Bash, for ada\.$/);
+  answerOf(await rig.ended(message));
+  assert.equal(await made("again"), true);
+  const heard = await Promise.all(["boss", "ada", "eve"].map((chatId) => rig.requests(chatId)));
+  const saying = heard.map(
+    (requests) => requests.filter((each) => JSON.stringify(each).includes(code)).length,
+  );
+  assert.deepEqual(saying, [0, 0, 1], "only what Eve said is for a model");
+  off();
+});
+
 test("without an answer in time it is denied", async () => {
   await rig.reopen(config(0.2));
   touch("Make it late", "touch late");
@@ -96,4 +162,16 @@ test("without an answer in time it is denied", async () => {
   assert.match(toolResult(await rig.lastRequest("ada")).text, /has not answered in time/);
   assert.equal(await made("late"), false);
   assert.equal(told().at(-1), "approval_expired");
+});
+
+test("what an operator was asked about a chat is forgotten with it", async () => {
+  const off = touch("Make late", "touch late");
+  const message = await rig.tell("ada", "Make late");
+  await pager.tells("boss", /touch late/);
+  await rig.ended(message);
+  await rig.switchboard.forget("ada");
+  const history = await rig.switchboard.history("boss");
+  assert.ok(!JSON.stringify(history).includes("touch"));
+  assert.match(JSON.stringify(history), /a chat that has been forgotten since/i);
+  off();
 });

@@ -93,6 +93,7 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
     digest: "d",
     reason: "r",
     waitMs: 9000,
+    tell: { chatId: "alice", text: "May it?" },
   };
   write.askApproval(lease, question);
   write.spend("a", spent());

@@ -74,7 +74,7 @@ describe("what a process tells after its end", () => {
           book,
           claude,
           gateway,
-          approvals: new Approvals({ ledger, clock, waitMs: 60_000 }),
+          approvals: new Approvals({ ledger, clock, waitMs: 60_000, chatId: null }),
           clock,
         },
         home: folder,

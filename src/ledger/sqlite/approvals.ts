@@ -2,10 +2,11 @@
 
 import { type Approval, LedgerError } from "../ledger.ts";
 import type { Database } from "./database.ts";
-import { appendEvent } from "./events.ts";
+import { appendEvent, appendReplyEvent } from "./events.ts";
 import { requireLease } from "./ownership.ts";
 import type { Writes } from "./protocol.ts";
-import { type ApprovalRow, approvalOf, isOpen } from "./rows.ts";
+import { storeReply } from "./replies.ts";
+import { type ApprovalRow, approvalOf, isOpen, type MessageRow } from "./rows.ts";
 
 /** Characters of a call's input that are kept. */
 const inputLength = 2000;
@@ -14,7 +15,7 @@ export function createApprovalWrites(
   db: Database,
 ): Pick<Writes, "askApproval" | "endApproval" | "decideApproval"> {
   return {
-    askApproval(lease, { id, messageId, name, input, digest, reason, waitMs }) {
+    askApproval(lease, { id, messageId, name, input, digest, reason, waitMs, tell: told }) {
       requireLease(db, lease);
       const at = Date.now();
       const there = db.get<ApprovalRow>(
@@ -35,6 +36,7 @@ export function createApprovalWrites(
       if (row === undefined)
         throw new LedgerError("invalid", `Chat ${lease.chatId} has no message ${messageId}.`);
       tell(db, at, row, "approval_asked", `${name} waits for a person's yes: ${kept}`);
+      if (told !== null) tellOther(db, at, { id, ...told });
       return approvalOf(row);
     },
 
@@ -72,6 +74,20 @@ const reasons = { expired: "nobody answered in time.", withdrawn: "the turn that
 
 function tell(db: Database, at: number, { chat_id }: ApprovalRow, code: string, text: string): void {
   appendEvent(db, at, chat_id, { type: "notice", code, text });
+}
+
+/** A chat in which nobody has written by a channel cannot be told. The notice has the question's id: whoever forgets one finds both. */
+function tellOther(
+  db: Database,
+  at: number,
+  { id, chatId, text }: { id: string; chatId: string; text: string },
+): void {
+  const last = db.get<Pick<MessageRow, "id">>(
+    "SELECT id FROM messages WHERE chat_id = ? AND channel IS NOT NULL ORDER BY seq DESC LIMIT 1",
+    chatId,
+  );
+  if (last === undefined) return;
+  appendReplyEvent(db, at, storeReply(db, at, chatId, { id, kind: "notice", text, answers: [last.id] }));
 }
 
 export function readApproval(db: Database, id: string): Approval | null {

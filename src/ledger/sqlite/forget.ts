@@ -29,6 +29,12 @@ export function createForgetWrites(db: Database): Pick<Writes, "forget" | "space
       db.run(`DELETE FROM tool_calls WHERE ${ofTurns}`, chatId);
       db.run(`DELETE FROM turn_messages WHERE ${ofTurns}`, chatId);
       db.run("DELETE FROM tries WHERE message_id IN (SELECT id FROM messages WHERE chat_id = ?)", chatId);
+      // What an operator's chat was asked holds the call's input.
+      db.run(
+        `UPDATE replies SET text = 'A question about a chat that has been forgotten since.' WHERE id IN
+           (SELECT id FROM approvals WHERE message_id IN (SELECT id FROM messages WHERE chat_id = ?))`,
+        chatId,
+      );
       db.run("DELETE FROM approvals WHERE message_id IN (SELECT id FROM messages WHERE chat_id = ?)", chatId);
       for (const table of ["turns", "events", "messages", "replies", "processes"])
         db.run(`DELETE FROM ${table} WHERE chat_id = ?`, chatId);

@@ -319,4 +319,11 @@ export const migrations: readonly string[] = [
     session_name TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- A constraint cannot be changed in place.
+  ALTER TABLE messages RENAME COLUMN command TO command_before;
+  ALTER TABLE messages ADD COLUMN command TEXT CHECK (command IN ('stop', 'answer'));
+  UPDATE messages SET command = command_before WHERE command_before IS NOT NULL;
+  ALTER TABLE messages DROP COLUMN command_before;
+  `,
 ];

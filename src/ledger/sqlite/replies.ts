@@ -78,7 +78,7 @@ export function tellNotices(db: Database, at: number, lease: Lease, notices: rea
     const answers = [...new Set(about)];
     for (const messageId of answers) requireMessage(db, lease.chatId, messageId);
     if (db.get("SELECT 1 FROM replies WHERE id = ?", id) !== undefined) continue;
-    appendReplyEvent(db, at, storeReply(db, at, lease, { id, kind: "notice", text, answers }));
+    appendReplyEvent(db, at, storeReply(db, at, lease.chatId, { id, kind: "notice", text, answers }));
   }
 }
 
@@ -86,7 +86,7 @@ export function tellNotices(db: Database, at: number, lease: Lease, notices: rea
 export function storeReply(
   db: Database,
   at: number,
-  { chatId }: Lease,
+  chatId: string,
   { id, kind, text, answers }: Pick<Reply, "id" | "kind" | "text" | "answers">,
 ): Reply {
   const [first] = answers;

@@ -140,7 +140,7 @@ function answer(
   }
   const { id, text } = reply;
   const answers = open.map((message) => message.id);
-  const stored = storeReply(db, at, lease, { id, kind: "answer", text, answers });
+  const stored = storeReply(db, at, lease.chatId, { id, kind: "answer", text, answers });
   for (const messageId of answers) answerMessage(db, at, lease, messageId, id);
   return stored;
 }

@@ -6,7 +6,7 @@ import type { PromiseTest } from "./place.ts";
 
 const question = ({ id: messageId }: Pick<Message, "id">, more: object = {}) => ({
   ...{ id: randomUUID(), messageId, name: "Bash", input: '{"command":"ls"}', digest: "d" },
-  ...{ reason: "It must be asked.", waitMs: 600_000, ...more },
+  ...{ reason: "It must be asked.", waitMs: 600_000, tell: null, ...more },
 });
 
 async function asked(ledger: Ledger): Promise<{ at: Work; message: Message; id: string }> {
@@ -37,6 +37,24 @@ export function approvalsPromises(promise: PromiseTest): void {
           .at(-1),
         ["a", "approval_asked", 'Bash waits for a person\'s yes: {"command":"ls"}'],
       );
+    },
+  );
+
+  promise(
+    "another chat is told of a question by the way that its last message came, and once",
+    async (ledger) => {
+      const at = await work(ledger, "a");
+      const message = await accepted(ledger, "a", "hi");
+      const tell = { chatId: "boss", text: "May it?" };
+      await ledger.askApproval(at.lease, question(message, { digest: "before anybody wrote there", tell }));
+      await accepted(ledger, "boss", "without a channel");
+      const last = await accepted(ledger, "boss", "hello", { channel: "pager", route: { thread: 7 } });
+      const { id } = await ledger.askApproval(at.lease, question(message, { tell }));
+      await ledger.askApproval(at.lease, question(message, { tell }));
+      const notices = (await ledger.history("boss", { limit: 10 })).flatMap((row) =>
+        "kind" in row ? [[row.id, row.kind, row.text, row.answers, row.channel, row.route, row.status]] : [],
+      );
+      assert.deepEqual(notices, [[id, "notice", "May it?", [last.id], "pager", { thread: 7 }, "pending"]]);
     },
   );
 

@@ -122,7 +122,7 @@ export function chatsPromises(promise: PromiseTest): void {
           digest: "d",
           reason: "r",
         };
-        await ledger.askApproval(at.lease, { ...question, waitMs: 60_000 });
+        await ledger.askApproval(at.lease, { ...question, waitMs: 60_000, tell: null });
         await ledger.endTurn(at.lease, answered(turn, messages));
         await ledger.spend(chatId, spent({ cost: 5 }));
         await ledger.allowMore("2026-01-31", { scope: { chatId }, cost: 1 });
