@@ -47,6 +47,8 @@ const tier = z.strictObject({
   ask: z.array(z.string().min(1)).optional(),
   /** USD that the model may cost in a day (UTC): all chats under this tier, and each of them. Default: no bound. */
   budget: z.strictObject({ usd_per_day: usd.optional(), usd_per_chat_day: usd.optional() }).optional(),
+  /** As `limits.chat_messages_per_minute`, for this tier's chats. */
+  messages_per_minute: z.int().min(1).max(1_000_000).optional(),
   /** As `processes.idle_seconds`, for this tier. */
   idle_seconds: z
     .number()

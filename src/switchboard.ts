@@ -366,6 +366,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       feed,
       hurry,
       textBytes: config.limits.text_bytes,
+      tiers,
       rateLimit: new RateLimit(
         {
           chat: config.limits.chat_messages_per_minute ?? null,
@@ -448,6 +449,7 @@ interface Parts {
   feed: Feed;
   hurry: AbortController;
   textBytes: number;
+  tiers: Tiers;
   rateLimit: RateLimit;
   channels: ReadonlyMap<string, Channel>;
   closeAll: () => Promise<void>;
@@ -528,7 +530,7 @@ class OpenSwitchboard implements Switchboard {
     const contact = inbound.contact ?? {};
     const command = channel === null ? null : this.#commandIn(chatId, inbound.text, channel);
     // What the ledger knows already is told as it stands, however fast it comes.
-    const pace = command === null ? this.#parts.rateLimit.take(chatId) : null;
+    const pace = command === null ? await this.#take(chatId, contact.tier) : null;
     const acceptance = await storage(
       manager.accept(
         {
@@ -565,6 +567,16 @@ class OpenSwitchboard implements Switchboard {
           hint: "Send it again later; processes.max_waiting in switchboard.toml is the limit.",
         });
     }
+  }
+
+  /** One of what the chat, its tier and all may send. */
+  async #take(chatId: string, tier: string | undefined): Promise<{ giveBack(): void } | null> {
+    const { rateLimit, tiers, ledger } = this.#parts;
+    // Who is looked up for nothing costs each message a read.
+    if (![...tiers.all].some(({ messagesPerMinute }) => messagesPerMinute !== null))
+      return rateLimit.take(chatId);
+    const known = tier ?? (await storage(ledger.chat(chatId)))?.contact.tier ?? "";
+    return rateLimit.take(chatId, tiers.get(known)?.messagesPerMinute ?? undefined);
   }
 
   #commandIn(chatId: string, text: string, channel: Channel): MessageCommand | null {
@@ -920,7 +932,7 @@ function byName(channels: readonly Channel[]): ReadonlyMap<string, Channel> {
 
 function tooFast(): SwitchboardError {
   return new SwitchboardError("rate_limited", "messages come faster than they may", {
-    hint: "Send it again later; limits.chat_messages_per_minute and limits.messages_per_minute in switchboard.toml are the limits.",
+    hint: "Send it again later; limits.chat_messages_per_minute, limits.messages_per_minute and tiers.NAME.messages_per_minute in switchboard.toml are the limits.",
   });
 }
 

@@ -27,6 +27,8 @@ export interface Policy {
   queueMode: NonNullable<TierConfig["queue_mode"]>;
   /** USD in a day (UTC), of all chats under it and of each; null: no bound. */
   budget: { tierUsd: number | null; chatUsd: number | null };
+  /** Messages a minute of each chat; null: as everywhere. */
+  messagesPerMinute: number | null;
   /** ms after which an idle process is closed; null: as everywhere. */
   idleMs: number | null;
 }
@@ -166,6 +168,7 @@ function policyOf(tier: string, base: Shipped, change: TierConfig, assistant: st
       tierUsd: change.budget?.usd_per_day ?? null,
       chatUsd: change.budget?.usd_per_chat_day ?? null,
     },
+    messagesPerMinute: change.messages_per_minute ?? null,
     idleMs: change.idle_seconds === undefined ? null : change.idle_seconds * 1000,
   };
 }

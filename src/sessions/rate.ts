@@ -12,6 +12,10 @@ export interface Bucket {
   readonly at: number;
 }
 
+interface ChatBucket extends Bucket {
+  readonly perMinute: number;
+}
+
 const minuteMs = 60_000;
 
 /** The bucket as it is now; undefined: nobody has taken anything of it lately. Pure. */
@@ -33,7 +37,7 @@ const manyBuckets = 10_000;
 export class RateLimit {
   readonly #rates: Rates;
   readonly #clock: Clock;
-  readonly #chats = new Map<string, Bucket>();
+  readonly #chats = new Map<string, ChatBucket>();
   #all: Bucket | undefined;
 
   constructor(rates: Rates, clock: Clock) {
@@ -41,14 +45,15 @@ export class RateLimit {
     this.#clock = clock;
   }
 
-  /** Takes one for a message that is about to be accepted. Null: it comes too fast. */
-  take(chatId: string): { giveBack(): void } | null {
-    const { chat, all } = this.#rates;
+  /** Takes one for a message that is about to be accepted; `chat`: the rate of its chat. Null: it comes too fast. */
+  take(chatId: string, chat = this.#rates.chat): { giveBack(): void } | null {
+    const { all } = this.#rates;
     const now = this.#clock.monotonic();
     const ofChat = chat === null ? null : refilled(this.#chats.get(chatId), chat, now);
     const ofAll = all === null ? null : refilled(this.#all, all, now);
     if ((ofChat !== null && ofChat.left < 1) || (ofAll !== null && ofAll.left < 1)) return null;
-    if (ofChat !== null) this.#put(chatId, { ...ofChat, left: ofChat.left - 1 });
+    if (ofChat !== null && chat !== null)
+      this.#put(chatId, { ...ofChat, left: ofChat.left - 1, perMinute: chat });
     if (ofAll !== null) this.#all = { ...ofAll, left: ofAll.left - 1 };
     return {
       giveBack: () => {
@@ -59,12 +64,12 @@ export class RateLimit {
     };
   }
 
-  #put(chatId: string, bucket: Bucket): void {
+  #put(chatId: string, bucket: ChatBucket): void {
     this.#chats.set(chatId, bucket);
-    const { chat } = this.#rates;
-    if (this.#chats.size <= manyBuckets || chat === null) return;
+    if (this.#chats.size <= manyBuckets) return;
     for (const [each, there] of this.#chats) {
-      if (refilled(there, chat, bucket.at).left >= chat) this.#chats.delete(each);
+      const { perMinute } = there;
+      if (refilled(there, perMinute, bucket.at).left >= perMinute) this.#chats.delete(each);
     }
   }
 }

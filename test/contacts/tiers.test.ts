@@ -49,6 +49,7 @@ describe("tiers as the config changes them", () => {
       once: [],
       queueMode: "steer",
       budget: { tierUsd: null, chatUsd: null },
+      messagesPerMinute: null,
       idleMs: null,
     });
     assert.deepEqual(tiersWith(changes).get("admin"), tiersWith().get("admin"));
@@ -117,10 +118,14 @@ describe("what a tier's tools may do", () => {
       commands: { allow: ["ls *"], ask: ["git push *"], deny: ["ls -R *"] },
       hosts: ["*.example.org"],
       ask: ["Read"],
+      messages_per_minute: 7,
       idle_seconds: 60,
     };
     const policy = tiersWith({ family: change }).get("family");
-    assert.deepEqual([policy?.tools, policy?.idleMs], [["Read", "Bash"], 60_000]);
+    assert.deepEqual(
+      [policy?.tools, policy?.messagesPerMinute, policy?.idleMs],
+      [["Read", "Bash"], 7, 60_000],
+    );
     assert.deepEqual(policy?.rules, [
       {
         tier: "family",

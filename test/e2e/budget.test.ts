@@ -99,4 +99,10 @@ test("who writes faster than they may is told so; what is known, and a stop, are
   await rig.tell("patient", "one");
   assert.equal((await rig.switchboard.stop("hasty")).did, "stopped");
   assert.equal((await rig.switchboard.history("hasty")).filter(({ type }) => type === "message").length, 2);
+
+  await rig.reopen("limits.chat_messages_per_minute = 2\ntiers.bots.messages_per_minute = 1");
+  await rig.tell("bot", "one", { contact: { tier: "bots" } });
+  await assert.rejects(rig.tell("bot", "two"), { code: "rate_limited" });
+  await rig.tell("hasty", "four");
+  await rig.tell("hasty", "five");
 });
