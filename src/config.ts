@@ -140,6 +140,8 @@ const schema = z.strictObject({
     .strictObject({
       /** Longest text of a message, in bytes of UTF-8. */
       text_bytes: z.int().min(1).max(10_000_000).default(262_144),
+      /** Bytes of all attachments of a message; 0: none are taken. What each may have besides is fixed. */
+      attachment_bytes: z.int().min(0).max(12_000_000).default(12_000_000),
       /** Messages a minute, a burst of as many at once included: of each chat, and of all. Default: no bound. */
       chat_messages_per_minute: z.int().min(1).max(1_000_000).optional(),
       messages_per_minute: z.int().min(1).max(1_000_000).optional(),

@@ -4,17 +4,16 @@ export type ErrorCode =
   | "invalid_request"
   | "invalid_chat_id"
   | "invalid_text"
+  | "invalid_attachment"
   | "invalid_config"
   /** What was to be imported is damaged, or no registry. */
   | "invalid_registry"
   | "unknown_tier"
-  /** Well-formed, but not offered (yet). */
-  | "unsupported"
   | "too_large"
   /** The chat's tier is refused, or nobody has named the chat yet. */
   | "refused_contact"
   | "not_found"
-  /** The same external id came with another text. */
+  /** The same external id came with another text or other attachments. */
   | "conflict"
   /** Not possible while the session is busy. */
   | "busy"

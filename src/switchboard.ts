@@ -18,6 +18,7 @@ import {
 import { claudeCode } from "./claude/index.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Config, defaultConfig } from "./config.ts";
+import { type AttachmentFile, decodePictures, readAttachments } from "./contacts/attachments.ts";
 import {
   admitSchema,
   chatIdSchema,
@@ -366,6 +367,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       feed,
       hurry,
       textBytes: config.limits.text_bytes,
+      attachmentBytes: config.limits.attachment_bytes,
       tiers,
       rateLimit: new RateLimit(
         {
@@ -449,6 +451,7 @@ interface Parts {
   feed: Feed;
   hurry: AbortController;
   textBytes: number;
+  attachmentBytes: number;
   tiers: Tiers;
   rateLimit: RateLimit;
   channels: ReadonlyMap<string, Channel>;
@@ -510,7 +513,7 @@ class OpenSwitchboard implements Switchboard {
   }
 
   async #receive(chatId: string, input: InboundInput, channel: Channel | null): Promise<Receipt> {
-    const { manager, textBytes } = this.#parts;
+    const { manager, textBytes, attachmentBytes } = this.#parts;
     parseInput(chatIdSchema, chatId, "chatId");
     const inbound = parseInput(inboundSchema, input);
     const size = Buffer.byteLength(inbound.text);
@@ -521,16 +524,25 @@ class OpenSwitchboard implements Switchboard {
         hint,
       });
     }
-    if (this.#state !== "running") {
-      throw draining();
-    }
+    if (this.#state !== "running") throw draining();
     // The chat's own tier is looked at together with what the ledger knows of it; a sender's can only lower it.
     const senderTier = inbound.sender?.tier;
     if (senderTier !== undefined && !admitted.includes(senderTier)) throw refused(senderTier);
     const contact = inbound.contact ?? {};
-    const command = channel === null ? null : this.#commandIn(chatId, inbound.text, channel);
+    const attachments = readAttachments(inbound.attachments ?? [], attachmentBytes);
+    const isPlain = channel !== null && attachments.length === 0;
+    const command = isPlain ? this.#commandIn(chatId, inbound.text, channel) : null;
     // What the ledger knows already is told as it stands, however fast it comes.
     const pace = command === null ? await this.#take(chatId, contact.tier) : null;
+    try {
+      // Whoever is refused anyway has nothing decoded for them.
+      if (pace !== null && (await this.#isAdmitted(chatId, contact.tier, attachments)))
+        await decodePictures(attachments);
+    } catch (error) {
+      pace?.giveBack();
+      throw error;
+    }
+    if (this.#state !== "running") throw draining();
     const acceptance = await storage(
       manager.accept(
         {
@@ -538,6 +550,7 @@ class OpenSwitchboard implements Switchboard {
           chatId,
           externalId: inbound.id ?? null,
           text: inbound.text,
+          attachments,
           sender: inbound.sender ?? null,
           channel: channel?.name ?? null,
           route: inbound.route ?? null,
@@ -555,10 +568,14 @@ class OpenSwitchboard implements Switchboard {
       case "duplicate":
         return { message: this.#messageView(acceptance.message), duplicate: true };
       case "conflict":
-        throw new SwitchboardError("conflict", `id: ${inbound.id} came before with another text`, {
-          field: "id",
-          hint: "Give each message an id of its own; repeat an id only with the same text.",
-        });
+        throw new SwitchboardError(
+          "conflict",
+          `id: ${inbound.id} came before with another text or other attachments`,
+          {
+            field: "id",
+            hint: "Give each message an id of its own; repeat an id only with the same content.",
+          },
+        );
       case "refused":
         throw refused(acceptance.tier);
       case "crowded":
@@ -567,6 +584,17 @@ class OpenSwitchboard implements Switchboard {
           hint: "Send it again later; processes.max_waiting in switchboard.toml is the limit.",
         });
     }
+  }
+
+  /** Only looked up for a message with attachments. */
+  async #isAdmitted(
+    chatId: string,
+    tier: string | undefined,
+    { length }: readonly AttachmentFile[],
+  ): Promise<boolean> {
+    if (length === 0) return false;
+    const known = tier ?? (await storage(this.#parts.ledger.chat(chatId)))?.contact.tier;
+    return known !== undefined && admitted.includes(known);
   }
 
   /** One of what the chat, its tier and all may send. */

@@ -6,6 +6,7 @@
 import type {
   Approval,
   ApprovalState,
+  Attachment,
   Chat,
   Contact,
   Failure,
@@ -56,6 +57,7 @@ export interface MessageView {
   /** Place among the chat's messages and replies, from 1. */
   seq: number;
   text: string;
+  attachments: Attachment[];
   status: MessageStatus;
   /** Of a stopped message: whether the model had begun to work on it. */
   ran: boolean | null;
@@ -295,6 +297,7 @@ export function messageView(message: Message, waiting: Waiting | null): MessageV
     chatId: message.chatId,
     seq: message.seq,
     text: message.text,
+    attachments: message.attachments,
     status: message.status,
     ran: message.ran,
     waiting,
@@ -340,4 +343,4 @@ export function eventView(event: LedgerEvent): EventView {
   return event.type === "reply" ? { ...event, at, reply: replyView(event.reply) } : { ...event, at };
 }
 
-export type { Contact, Json, MessageStatus, Usage };
+export type { Attachment, Contact, Json, MessageStatus, Usage };

@@ -38,7 +38,7 @@ describe("the config", () => {
       budget: {},
       prices: {},
       approvals: { wait_seconds: 1800 },
-      limits: { text_bytes: 262_144 },
+      limits: { text_bytes: 262_144, attachment_bytes: 12_000_000 },
       channels: {},
       tiers: {},
     });

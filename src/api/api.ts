@@ -31,8 +31,8 @@ export interface ApiOptions {
   /** The host that the server listens on; with loopback's names the only ones that requests may name. */
   host: string;
   log: Logger;
-  /** `textBytes`: the longest text of a message, in bytes of UTF-8. */
-  limits: { textBytes: number };
+  /** The longest text of a message, in bytes of UTF-8, and what all its attachments may have. */
+  limits: { textBytes: number; attachmentBytes: number };
   /** Asked for by `POST /v1/shutdown`; may be called more than once. */
   shutdown(): void;
   /** Aborted when Switchboard is closed: open streams and waits end, and nothing is answered any more. */
@@ -46,9 +46,9 @@ export function startingApi(log: Logger): { fetch(request: Request): Response } 
   return { fetch: () => errorResponse(new ApiError("starting", "the daemon is starting"), log) };
 }
 
-/** A byte of text takes at most six in JSON (`\u001f`); the rest is room for the other fields. */
-function maxBodyBytes(textBytes: number): number {
-  return textBytes * 6 + 64 * 1024;
+/** A byte of text takes at most six in JSON (`\u001f`), three of a file take four; the rest is room for the other fields. */
+function maxBodyBytes({ textBytes = 0, attachmentBytes = 0 }: Partial<ApiOptions["limits"]>): number {
+  return textBytes * 6 + Math.ceil(attachmentBytes / 3) * 4 + 64 * 1024;
 }
 
 export function createApi(options: ApiOptions): OpenAPIHono {
@@ -99,13 +99,13 @@ export function createApi(options: ApiOptions): OpenAPIHono {
   healthRoutes(face);
   // Everything from here on asks for the token, paths that do not exist included.
   app.use(bearer(options.token));
-  messageRoutes(face, maxBodyBytes(options.limits.textBytes));
-  chatRoutes(face, maxBodyBytes(0));
+  messageRoutes(face, maxBodyBytes(options.limits));
+  chatRoutes(face, maxBodyBytes({}));
   eventRoutes(face);
   replyRoutes(face);
-  pendingRoutes(face, maxBodyBytes(0));
+  pendingRoutes(face, maxBodyBytes({}));
   approvalRoutes(face);
-  usageRoutes(face, maxBodyBytes(0));
+  usageRoutes(face, maxBodyBytes({}));
   registryRoutes(face);
   hostRoutes(face, options.shutdown);
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });

@@ -41,7 +41,7 @@ export function messageRoutes(face: Face, maxBodyBytes: number): void {
           "invalid_chat_id",
           "invalid_text",
           "unknown_tier",
-          "unsupported",
+          "invalid_attachment",
           "refused_contact",
           "conflict",
           "too_large",

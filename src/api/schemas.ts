@@ -41,7 +41,7 @@ export const errorSchema = z
 
 /** The same schema that `Switchboard.receive` validates with; only the document is told what any JSON is. */
 export const messageInput = inboundSchema
-  .extend({
+  .safeExtend({
     route: inboundSchema.shape.route.meta({
       type: ["null", "boolean", "number", "string", "array", "object"],
       description: "Any JSON; comes back with each reply",
@@ -75,6 +75,12 @@ const reply = z.object({
   error: failure.nullable().meta({ description: "Why the last attempt came to nothing" }),
 });
 
+const attachment = z.object({
+  name: z.string(),
+  type: z.string().meta({ description: "A media type, as its content says" }),
+  bytes: z.int(),
+});
+
 export const messageSchema = z
   .object({
     id,
@@ -82,6 +88,7 @@ export const messageSchema = z
     chatId: z.string(),
     seq: z.int(),
     text: z.string(),
+    attachments: z.array(attachment),
     status: messageStatus,
     ran: z.boolean().nullable(),
     waiting: waiting.nullable(),
@@ -183,6 +190,7 @@ export const eventSchema = z
         externalId: z.string().nullable(),
         seq: z.int(),
         text: z.string(),
+        attachments: z.array(attachment),
         status: messageStatus,
         ran: z.boolean().nullable(),
         tries: z.int(),

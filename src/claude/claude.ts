@@ -63,11 +63,14 @@ export interface Space {
   tmp: string;
 }
 
+/** A text as it is, or a file that Claude looks at. */
+export type Block = string | { name: string; type: string; data: Uint8Array };
+
 export interface ClaudeProcess {
   readonly generation: number;
   readonly pid: number;
   /** Hands a message over. What becomes of it is told by events; after `gone` it is ignored. */
-  send(sdkUuid: string, content: readonly string[]): void;
+  send(sdkUuid: string, content: readonly Block[]): void;
   /**
    * Has the conversation so far replaced by a summary, which costs a request; to be asked before anything is sent.
    * `compacted` tells how it went.

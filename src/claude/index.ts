@@ -2,6 +2,7 @@ export { adoptTranscript, transcriptsIn } from "./adopt.ts";
 export * from "./claude.ts";
 export { copyTranscript, lookAfter, putTranscriptAside, takeLastTurnOut } from "./copy.ts";
 export { claudeExecutable, claudeVersion } from "./executable.ts";
+export { takeMediaOut } from "./media.ts";
 export { claudeCode } from "./process.ts";
 export { asideFolders, openSpace, removeSpace, spaceOf } from "./space.ts";
 export { clearTraces } from "./traces.ts";

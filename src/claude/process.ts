@@ -25,6 +25,7 @@ import {
 import { type Clock, sleep } from "../clock.ts";
 import { activity, type GuardedProcess, spawnGuarded, treeGone } from "../os/index.ts";
 import type {
+  Block,
   Claude,
   ClaudeEvent,
   ClaudeProcess,
@@ -60,6 +61,9 @@ const lookAgainMs = 1000;
 const hookLimitSeconds = 3600;
 
 const notRecorded = "The call could not be recorded, so it was not run.";
+
+type BlockParam = Exclude<SDKUserMessage["message"]["content"], string>[number];
+type PictureType = "image/png" | "image/jpeg" | "image/gif" | "image/webp";
 
 interface LifecycleFrame {
   type: "command_lifecycle";
@@ -130,11 +134,11 @@ class ClaudeCodeProcess implements ClaudeProcess {
     return this.#guarded.pid;
   }
 
-  send(sdkUuid: string, content: readonly string[]): void {
+  send(sdkUuid: string, content: readonly Block[]): void {
     this.#waiting.add(sdkUuid);
     this.#input.push({
       type: "user",
-      message: { role: "user", content: content.map((text) => ({ type: "text", text })) },
+      message: { role: "user", content: content.map(blockParam) },
       parent_tool_use_id: null,
       uuid: asUuid(sdkUuid),
       // Contact text is never a command: without this `/clear` would end the conversation and `@/path` read files.
@@ -413,6 +417,22 @@ function compactionIn(result: SDKResultMessage): CompactionOutcome {
   const words = result.subtype === "success" ? result.result : "";
   if (words.startsWith("Not enough messages to compact")) return "done";
   return words.startsWith("Compaction failed") ? "impossible" : "failed";
+}
+
+function blockParam(block: Block): BlockParam {
+  if (typeof block === "string") return { type: "text", text: block };
+  const { name: title, type, data } = block;
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  if (type === "text/plain")
+    return {
+      type: "document",
+      title,
+      source: { type: "text", media_type: type, data: bytes.toString("utf8") },
+    };
+  const base64 = { type: "base64" as const, data: bytes.toString("base64") };
+  return type === "application/pdf"
+    ? { type: "document", title, source: { ...base64, media_type: type } }
+    : { type: "image", source: { ...base64, media_type: type as PictureType } };
 }
 
 function asUuid(text: string): `${string}-${string}-${string}-${string}-${string}` {

@@ -51,7 +51,7 @@ export class History {
   entry(entry: HistoryEntry, way: readonly Step[] = []): string {
     return entry.type === "message"
       ? this.#block(entry.acceptedAt, this.#contact, [
-          plain(entry.text),
+          ...said(entry),
           ...way.map(stepLine),
           ...standing(entry, way),
         ])
@@ -70,7 +70,7 @@ export class History {
     switch (event.type) {
       case "message":
         return isNew
-          ? this.#block(event.at, this.#contact, [plain(event.message.text), ...ending(event.message)])
+          ? this.#block(event.at, this.#contact, [...said(event.message), ...ending(event.message)])
           : this.#again(event.at, event.message);
       case "reply":
         return isNew ? this.#reply(event.at, event.reply) : this.#delivered(event.at, event.reply);
@@ -97,10 +97,13 @@ export class History {
     ]);
   }
 
-  #again(at: string, message: Pick<MessageView, "text" | "status" | "ran" | "error">): string | null {
+  #again(at: string, message: Said & Pick<MessageView, "status" | "ran" | "error">): string | null {
     const end = ending(message);
     if (end.length === 0) return null;
-    const which = cut(printableLine(message.text), excerpt);
+    const which = cut(
+      printableLine(message.text || message.attachments.map(({ name }) => name).join()),
+      excerpt,
+    );
     return this.#block(at, this.#contact, [{ text: `about "${which}"`, paint: dim }, ...end]);
   }
 
@@ -132,6 +135,17 @@ export class History {
 const cutShort = "Claude was cut off while it worked. The messages go on.";
 
 const toolEnds = { started: "", failed: " failed", unknown: " was cut off" };
+
+type Said = Pick<MessageView, "text" | "attachments">;
+
+/** A picture may come without a word. */
+function said({ text, attachments }: Said): Line[] {
+  const files = attachments.map(({ name, type, bytes }) => ({
+    text: `· ${printableLine(name)} (${type}, ${bytes} bytes)`,
+    paint: dim,
+  }));
+  return text.trim() === "" && files.length > 0 ? files : [plain(text), ...files];
+}
 
 function plain(text: string): Line {
   return { text: printable(text).replaceAll("\t", "    ") };

@@ -41,6 +41,7 @@ function program(): Command {
     .description("send a message")
     .option("--wait [seconds]", "print the answer; without a number wait until there is one", seconds)
     .option("--id <id>", "the message's id: the same one again is the same message")
+    .option("--attach <files...>", "send pictures, PDFs or texts along")
     .action(async (chatId: string, text: string, _, command: Command) => {
       await send(connect(command), chatId, text, command.optsWithGlobals<SendOptions>());
     });

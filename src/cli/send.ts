@@ -4,6 +4,8 @@
  */
 
 import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { buffer } from "node:stream/consumers";
 import type { MessageView } from "../views.ts";
 import { type Client, chatPath } from "./client.ts";
@@ -28,6 +30,8 @@ export interface ContactOptions {
 
 export interface SendOptions extends ContactOptions {
   id?: string;
+  /** Files to send along. */
+  attach?: string[];
   json?: true;
   /** Seconds; `true`: until it ends. */
   wait?: number | true;
@@ -70,7 +74,8 @@ async function deliver(
   options: SendOptions,
 ): Promise<MessageView> {
   const path = chatPath(chatId, "/messages");
-  const body = { text, id: options.id ?? randomUUID(), ...contactOf(options) };
+  const attachments = await Promise.all((options.attach ?? []).map(attached));
+  const body = { text, id: options.id ?? randomUUID(), attachments, ...contactOf(options) };
   const until = options.wait === undefined ? 0 : performance.now() + seconds(options.wait) * 1000;
   let accepted: MessageView | null = null;
   for (;;) {
@@ -112,6 +117,14 @@ function lost(error: CliError, message: MessageView): CliError {
   return new CliError(error.code, `the message ${message.id} is accepted, but then ${error.message}`, {
     hint: error.hint,
   });
+}
+
+async function attached(file: string): Promise<{ name: string; data: string }> {
+  try {
+    return { name: basename(file), data: await readFile(file, "base64") };
+  } catch (error) {
+    throw new CliError("invalid_attachment", `${file} cannot be read: ${String(error)}`);
+  }
 }
 
 async function standardInput(): Promise<string> {

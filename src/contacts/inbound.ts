@@ -5,13 +5,14 @@
 
 import { z } from "zod";
 import { SwitchboardError } from "../errors.ts";
+import { attachmentLimits } from "./attachments.ts";
 import { admitted, isTier } from "./tiers.ts";
 
 const control = /\p{Cc}/u;
 
 /** A custom issue whose `params.code` becomes the error's code. */
 function problem(
-  code: "invalid_chat_id" | "invalid_text" | "unknown_tier" | "unsupported",
+  code: "invalid_chat_id" | "invalid_text" | "invalid_attachment" | "unknown_tier",
   message: string,
   hint?: string,
 ) {
@@ -98,9 +99,13 @@ const textSchema = z
     (text) => text.isWellFormed(),
     problem("invalid_text", "holds a lone surrogate", "Send well-formed Unicode."),
   )
-  .refine((text) => !text.includes("\0"), problem("invalid_text", "holds a NUL character"))
-  // A blank text makes the CLI answer by itself, without the model.
-  .refine((text) => text.trim() !== "", problem("invalid_text", "is empty"));
+  .refine((text) => !text.includes("\0"), problem("invalid_text", "holds a NUL character"));
+
+/** A file, whose type is told by its content. `name`: as the contact calls it, for Claude to read. */
+const attachmentSchema = z.strictObject({
+  name: line,
+  data: z.string().meta({ contentEncoding: "base64", description: "Its bytes as base64" }),
+});
 
 /** Levels of lists and objects in any JSON that is taken in. Whatever reads JSON is recursive: a deeper one could exhaust the stack. */
 export const maxDepth = 32;
@@ -119,7 +124,7 @@ export function isWithin(value: unknown, depth: number): boolean {
   return depth > 0 && Object.values(value).every((child) => isWithin(child, depth - 1));
 }
 
-export const inboundSchema = z.strictObject({
+const inboundFields = z.strictObject({
   text: textSchema,
   id: idSchema.optional(),
   contact: contactPatchSchema.optional(),
@@ -128,13 +133,19 @@ export const inboundSchema = z.strictObject({
   channel: idSchema.optional(),
   route: routeSchema.optional(),
   attachments: z
-    .array(z.unknown())
+    .array(attachmentSchema)
     .refine(
-      (list) => list.length === 0,
-      problem("unsupported", "attachments are not supported yet", "Send the text alone."),
+      (list) => list.length <= attachmentLimits.count,
+      problem("invalid_attachment", `more than ${attachmentLimits.count}`, "Send them in several messages."),
     )
     .optional(),
 });
+
+/** A blank text makes the CLI answer by itself, without the model. */
+export const inboundSchema = inboundFields.refine(
+  ({ text, attachments = [] }) => text.trim() !== "" || attachments.length > 0,
+  { path: ["text"], ...problem("invalid_text", "is empty") },
+);
 
 export type InboundInput = z.input<typeof inboundSchema>;
 

@@ -81,7 +81,10 @@ async function run({ home, host, port, env, started }: DaemonOptions, { stop, hu
         token,
         host,
         log,
-        limits: { textBytes: config.limits.text_bytes },
+        limits: {
+          textBytes: config.limits.text_bytes,
+          attachmentBytes: config.limits.attachment_bytes,
+        },
         shutdown: () => stop.abort(),
         ending: ending.signal,
       });

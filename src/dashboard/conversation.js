@@ -11,7 +11,7 @@
 /**
  * @import { EventView, HistoryEntry, MessageView, ReplyView } from "../views.ts"
  *
- * @typedef {Pick<MessageView, "id" | "externalId" | "seq" | "text" | "status" | "ran" | "waiting" | "error">
+ * @typedef {Pick<MessageView, "id" | "externalId" | "seq" | "text" | "attachments" | "status" | "ran" | "waiting" | "error">
  *   & { type: "message", at: string }} MessageEntry
  * @typedef {Pick<ReplyView, "id" | "kind" | "text" | "status" | "error">
  *   & { type: "reply", seq: number, at: string }} ReplyEntry
@@ -73,13 +73,13 @@ export function withEvent(conversation, event) {
     case "text":
       return { ...conversation, draft: withPiece(conversation.draft, event) };
     case "message": {
-      const { id, externalId, seq, text, status, ran, error } = event.message;
+      const { id, externalId, seq, text, attachments, status, ran, error } = event.message;
       const known = conversation.entries.find((entry) => entry.id === id);
       const at = known?.at ?? event.at;
       const waiting = known?.type === "message" && known.status === status ? known.waiting : null;
       return put(conversation, {
         type: "message",
-        ...{ id, externalId, seq, text, status, ran, error, waiting, at },
+        ...{ id, externalId, seq, text, attachments, status, ran, error, waiting, at },
       });
     }
     case "reply": {
@@ -234,8 +234,8 @@ function entryOf(entry) {
     const { type, id, seq, kind, text, status, error, createdAt: at } = entry;
     return { type, id, seq, kind, text, status, error, at };
   }
-  const { type, id, externalId, seq, text, status, ran, waiting, error, acceptedAt: at } = entry;
-  return { type, id, externalId, seq, text, status, ran, waiting, error, at };
+  const { type, id, externalId, seq, text, attachments, status, ran, waiting, error, acceptedAt: at } = entry;
+  return { type, id, externalId, seq, text, attachments, status, ran, waiting, error, at };
 }
 
 /** @param {Conversation} conversation */

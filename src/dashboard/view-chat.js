@@ -164,12 +164,20 @@ function entryView(entry, on) {
   const { mark, text } = messageWords(entry);
   return html`
     <article class="message theirs" aria-label="Message" data-id=${entry.id}>
-      <p class="bubble" dir="auto">${entry.text}</p>
+      <p class="bubble" dir="auto">${entry.text}${entry.attachments.map(fileView)}</p>
       <p class="below" data-mark=${mark}>
         <time datetime=${entry.at}>${timeWords(entry.at)}</time><span class="status">${icons[mark]}<span>${text}</span></span>
       </p>
     </article>
   `;
+}
+
+/**
+ * A file that came with a message. Its content is not kept.
+ * @param {Extract<Entry, { type: "message" }>["attachments"][number]} file
+ */
+function fileView({ name, type, bytes }) {
+  return html`<span class="file" title=${`${type}, ${bytes} bytes`}>${name}</span>`;
 }
 
 /**

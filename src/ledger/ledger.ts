@@ -46,6 +46,21 @@ export interface Sender {
   tier?: string | undefined;
 }
 
+/** A file that came with a message. */
+export interface Attachment {
+  /** As the contact calls it. */
+  name: string;
+  /** A media type, as its content says. */
+  type: string;
+  bytes: number;
+}
+
+export interface AttachmentFile extends Attachment {
+  /** Of its content, hexadecimal. */
+  sha256: string;
+  data: Uint8Array;
+}
+
 /** What a chat's turns have cost so far, as the model's API reported it; those that a crash cut are not in it. */
 export interface Usage {
   turns: number;
@@ -106,6 +121,8 @@ export interface Message {
   /** Place among the chat's messages and replies, from 1. */
   seq: number;
   text: string;
+  /** Their content is kept until the message ends: see {@link Ledger.attachmentData}. */
+  attachments: Attachment[];
   sender: Sender | null;
   /** The channel that its replies go out by; null: they are fetched. With `route` fixed here, at acceptance. */
   channel: string | null;
@@ -343,7 +360,7 @@ export type Change =
 /** A message as it stood at the event, without what never changes later (route, reply's text). */
 export type EventMessage = Pick<
   Message,
-  "id" | "externalId" | "seq" | "text" | "status" | "ran" | "tries" | "error"
+  "id" | "externalId" | "seq" | "text" | "attachments" | "status" | "ran" | "tries" | "error"
 > & { replyId: string | null };
 
 /** One durable row for each change. */
@@ -362,6 +379,8 @@ export interface Inbound {
   chatId: string;
   externalId: string | null;
   text: string;
+  /** Default: none. */
+  attachments?: readonly AttachmentFile[];
   sender: Sender | null;
   channel: string | null;
   route: Json;
@@ -396,7 +415,7 @@ export type Acceptance =
   | { kind: "accepted"; message: Message; contact: Contact; claimed: boolean }
   /** The same external id and text as before: the message as it stands. */
   | { kind: "duplicate"; message: Message }
-  /** The same external id with another text: nothing changed. */
+  /** The same external id with another text or other attachments: nothing changed. */
   | { kind: "conflict"; message: Message }
   /**
    * The tier (with the patch; `unknown` for a chat that nobody has named) is none of those admitted. Nothing changed, but that
@@ -564,6 +583,8 @@ export interface Ledger {
    */
   accept(inbound: Inbound, admit: readonly string[], by?: AcceptBy): Promise<Acceptance>;
   message(id: string): Promise<Message | null>;
+  /** The content of its attachments, in their order; empty when it has none or has ended. */
+  attachmentData(messageId: string): Promise<Uint8Array[]>;
   /** Messages and replies of a chat. */
   history(chatId: string, page: HistoryPage): Promise<Array<Message | Reply>>;
   /** The chat's messages without an end status, in order of `seq`, each with its tries. */

@@ -58,6 +58,7 @@ export async function openSqliteLedger({
     accept: call("accept"),
     message: call("message"),
     history: call("history"),
+    attachmentData: call("attachmentData"),
     openMessages: call("openMessages"),
     acceptTimes: call("acceptTimes"),
     chatsWithOpenMessages: call("chatsWithOpenMessages"),

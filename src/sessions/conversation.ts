@@ -11,7 +11,16 @@ import type { Logger } from "../log.ts";
 import { type Continuation, type Settled, settle } from "./aftermath.ts";
 import type { Book } from "./book.ts";
 import { type Entry, putBack } from "./entry.ts";
-import { copyOf, type Folders, type Ground, groundOf, prepareGround, putAside, turnsOf } from "./ground.ts";
+import {
+  copyOf,
+  type Folders,
+  type Ground,
+  groundOf,
+  prepareGround,
+  putAside,
+  turnsOf,
+  withoutMedia,
+} from "./ground.ts";
 import { freshNotice } from "./notices.ts";
 import type { Over } from "./serving.ts";
 import type { Spare } from "./spares.ts";
@@ -22,6 +31,9 @@ const repairs: Record<Exclude<Ground["did"], "nothing">, string> = {
   mended: "The transcript had lost lines in its middle; what follows them was joined to what is before.",
 };
 
+const filesTakenOut =
+  "The model's API refused a picture or document of the conversation; all that stood in it were taken out.";
+
 export class Conversation {
   readonly #book: Book;
   readonly #folders: Folders;
@@ -31,6 +43,7 @@ export class Conversation {
   #continuation: Continuation | null = null;
   #tooLong = false;
   #tainted = false;
+  #poisoned = false;
   #hopeless = false;
 
   constructor(book: Book, folders: Folders, log: Logger) {
@@ -57,6 +70,11 @@ export class Conversation {
   /** A turn has failed in the present process. */
   taint(): void {
     this.#tainted = true;
+  }
+
+  /** The model's API refuses a file that stands in it: the next process goes on without any. */
+  poison(): void {
+    this.#poisoned = true;
   }
 
   shorten(): void {
@@ -145,6 +163,7 @@ export class Conversation {
   async prepare(first: Entry | undefined): Promise<Ground | null> {
     await this.#copying;
     const { record, name } = this.#book.known;
+    await this.#cleanse(record);
     const cut = this.#continuation?.entries;
     const continued =
       cut === undefined
@@ -157,6 +176,12 @@ export class Conversation {
       return first === undefined ? null : await this.#begunAnew(ground, first);
     this.#noteUnproven(ground, record);
     return ground;
+  }
+
+  async #cleanse(record: SessionRecord): Promise<void> {
+    if (!this.#poisoned) return;
+    if (await withoutMedia(record, this.#folders)) this.#note("files_taken_out", filesTakenOut);
+    this.#poisoned = false;
   }
 
   /** What a spare stands on that serves this session. */

@@ -37,6 +37,8 @@ export interface Entry {
   readonly tries: TryState[];
   /** The contact facts that were handed over with it. */
   facts: string | null;
+  /** The content of its attachments, from the charge of a try until it is handed over. */
+  files: readonly Uint8Array[];
   /** What Claude has to know of an earlier try that is not in the transcript. */
   note: string | null;
   stopRequested: boolean;
@@ -59,7 +61,18 @@ export function leftEntry(message: Message, tries: readonly Try[], now: number):
 
 function entry(message: Message, since: number, phase: Phase, tries: TryState[]): Entry {
   const end = Promise.withResolvers<End>();
-  return { message, since, phase, tries, facts: null, note: null, stopRequested: false, again: false, end };
+  return {
+    message,
+    since,
+    phase,
+    tries,
+    facts: null,
+    files: [],
+    note: null,
+    stopRequested: false,
+    again: false,
+    end,
+  };
 }
 
 /** A try that hands the message over under `sdkUuid`. */

@@ -16,6 +16,7 @@ import {
   spaceOf,
   type TranscriptTurn,
   takeLastTurnOut,
+  takeMediaOut,
 } from "../claude/index.ts";
 import type { Session as SessionRecord } from "../ledger/index.ts";
 import type { Logger } from "../log.ts";
@@ -119,6 +120,12 @@ export async function copyOf(record: SessionRecord, folders: Folders): Promise<v
 export async function putAside(record: SessionRecord, folders: Folders): Promise<void> {
   const space = spaceOf(folders.spaces, record.id);
   await putTranscriptAside(space, sdkSessionIdOf(record), copiesOf(record, folders));
+}
+
+/** Takes pictures and documents out of what was said. Whether there were any. No process of the session may run. */
+export async function withoutMedia(record: SessionRecord, folders: Folders): Promise<boolean> {
+  const space = spaceOf(folders.spaces, record.id);
+  return await takeMediaOut(space, sdkSessionIdOf(record), copiesOf(record, folders));
 }
 
 export function sdkSessionIdOf({ id, sdkSessionId }: SessionRecord): string {

@@ -8,7 +8,14 @@
  */
 
 import { randomUUIDv7 } from "node:crypto";
-import type { Claude, ClaudeEvent, ClaudeProcess, CompactionOutcome, ToolRequest } from "../claude/index.ts";
+import type {
+  Block,
+  Claude,
+  ClaudeEvent,
+  ClaudeProcess,
+  CompactionOutcome,
+  ToolRequest,
+} from "../claude/index.ts";
 import type { Clock } from "../clock.ts";
 import type { Policy } from "../contacts/tiers.ts";
 import type { Gateway, Hold, ModelRequest, ModelUsage } from "../gateway/index.ts";
@@ -56,6 +63,8 @@ export interface ServingOptions {
   onDropped(entry: Entry): void;
   /** Its members stay in hand; the process has to be ended. */
   onTooLong(members: readonly Entry[]): void;
+  /** The same of a conversation in which a picture or document is refused, that is none of the members' own. */
+  onPoisoned(members: readonly Entry[]): void;
   /** `failed`: the model's API, or the process, did not let it come to an answer. */
   onTurnEnded(failed: boolean): void;
   /** The model's API lets nobody through for a while. */
@@ -254,7 +263,7 @@ export class Serving {
   handOver(
     parcel: readonly Entry[],
     facts: string,
-    contentOf: (entry: Entry, news: string | null) => string[],
+    contentOf: (entry: Entry, news: string | null) => Block[],
   ): void {
     const [first] = parcel;
     if (first === undefined) return;
@@ -265,11 +274,12 @@ export class Serving {
       this.#hold(entry);
     }
     const blocks = parcel.flatMap((entry) => contentOf(entry, entry.facts));
+    for (const entry of parcel) entry.files = [];
     // The API joins blocks by nothing.
     const last = blocks.length - 1;
     this.#process.send(
       currentUuid(first),
-      blocks.map((block, at) => (at === last ? block : `${block}\n`)),
+      blocks.map((block, at) => (at === last || typeof block !== "string" ? block : `${block}\n`)),
     );
   }
 
@@ -495,6 +505,10 @@ export class Serving {
       this.#options.onTooLong(turn.members);
       return;
     }
+    if (turn !== null && event.type === "failed" && isPoisoned(event, turn.members)) {
+      this.#options.onPoisoned(turn.members);
+      return;
+    }
     this.#turn = null;
     this.#cancelLimit();
     if (turn === null && event.type === "failed") this.#cause = event.message;
@@ -596,4 +610,16 @@ function beginning(ground: Ground, continuation: Continuation | null) {
 
 function idsOf(entries: readonly Entry[]): string[] {
   return entries.map(({ message }) => message.id);
+}
+
+/** Once, as above: what is refused although there is none any more is refused for something else. */
+function isPoisoned(
+  { code, message, interrupted }: Extract<ClaudeEvent, { type: "failed" }>,
+  members: readonly Entry[],
+): boolean {
+  if (interrupted || members.some(({ again, message }) => again || message.attachments.length > 0))
+    return false;
+  // 413: all of it together is more than the API takes, which only files bring about.
+  if (/^API Error: 413\b/.test(message) || code === "request_too_large") return true;
+  return code === "invalid_request" && /image|picture|document|pdf|media|file/i.test(message);
 }

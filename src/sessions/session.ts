@@ -252,7 +252,7 @@ export class Session implements Tenant {
    * The right to charge a message's first try together with its acceptance, when it could be handed over at once.
    * Each claim is followed by `unclaim`, after `deliver` if the message was accepted.
    */
-  claim({ sender, channel, route, contact, command }: ClaimInput): Claim | null {
+  claim({ sender, channel, route, contact, command, attachments = [] }: ClaimInput): Claim | null {
     const serving = this.#serving;
     if (serving === null || this.#isHeld(serving) || !serving.takesMessages || this.#conversation.tainted)
       return null;
@@ -261,7 +261,8 @@ export class Session implements Tenant {
     const { lease, contact: known } = this.#book.known;
     // A changed contact may need another policy, and is a fact to be told.
     if (!changesNothing(contact, known)) return null;
-    if (command !== null) return null;
+    // What it has attached has to be fetched first.
+    if (command !== null || attachments.length > 0) return null;
     const mode = known.queueMode ?? serving.policy.queueMode;
     const fits = this.#policyOf(sender) === serving.policy;
     if (!couldJoin(this.#entries, { mode, fits, channel, route })) return null;
@@ -629,6 +630,7 @@ export class Session implements Tenant {
       onEnd: (ends) => this.#leave(ends),
       onDropped: (entry) => this.#dropped(entry),
       onTooLong: (members) => this.#shorten(serving, members),
+      onPoisoned: (members) => this.#cleanse(serving, members),
       onTurnEnded: (failed) => {
         this.#conversation.copy();
         if (failed) this.#conversation.taint();
@@ -719,6 +721,13 @@ export class Session implements Tenant {
     for (const entry of members) entry.again = true;
     this.#conversation.shorten();
     serving.close("the conversation is too long for the model", "terminate");
+  }
+
+  /** A file in the conversation is refused: without any of them its members are sent again. */
+  #cleanse(serving: Serving, members: readonly Entry[]): void {
+    for (const entry of members) entry.again = true;
+    this.#conversation.poison();
+    serving.close("the conversation holds a file that the model's API refuses", "terminate");
   }
 
   #compacted(serving: Serving, outcome: CompactionOutcome): void {
@@ -841,6 +850,9 @@ export class Session implements Tenant {
       for (const entry of again) {
         entry.note = noteOf(await ledger.toolCalls(lease.chatId, [entry.message.id]));
       }
+      for (const entry of parcel) {
+        if (entry.message.attachments.length > 0) entry.files = await ledger.attachmentData(entry.message.id);
+      }
       await ledger.charge(lease, generation, tries);
       for (const entry of parcel) entry.phase = "charged";
       this.#stopLate(parcel);
@@ -850,8 +862,8 @@ export class Session implements Tenant {
 
   #handOver(serving: Serving, parcel: readonly Entry[]): void {
     const { contact } = this.#book.known;
-    serving.handOver(parcel, factsOf(contact), ({ message, note }, news) =>
-      contentOf(message, contact.group, { facts: news, note }),
+    serving.handOver(parcel, factsOf(contact), ({ message, note, files }, news) =>
+      contentOf(message, contact.group, { facts: news, note, files }),
     );
   }
 
@@ -1089,7 +1101,7 @@ export interface Stopped {
   ran: boolean;
 }
 
-type ClaimInput = Pick<Inbound, "sender" | "channel" | "route" | "contact" | "command">;
+type ClaimInput = Pick<Inbound, "sender" | "channel" | "route" | "contact" | "command" | "attachments">;
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

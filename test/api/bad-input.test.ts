@@ -111,9 +111,9 @@ describe("bad input", () => {
     assert.equal((await raw(escaped)).status, 202);
   });
 
-  it("refuses attachments, which are not supported yet", async () => {
-    const { status, body } = await send({ text: "Hello", attachments: [{ url: "x" }] });
-    assert.deepEqual([status, body.error.code], [400, "unsupported"]);
+  it("refuses attachments that it cannot take", async () => {
+    const { status, body } = await send({ text: "Hello", attachments: [{ name: "x", data: "no base64" }] });
+    assert.deepEqual([status, body.error.code], [400, "invalid_attachment"]);
     assert.equal((await send({ text: "Hello", attachments: [] })).status, 202);
   });
 

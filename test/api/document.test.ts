@@ -56,7 +56,7 @@ function api(over: Switchboard, more: { ending?: AbortSignal; shutdown?: () => v
     token,
     host: "127.0.0.1",
     log: silent,
-    limits: { textBytes: 1024 },
+    limits: { textBytes: 1024, attachmentBytes: 0 },
     shutdown: () => {},
     ending: new AbortController().signal,
     ...more,
@@ -223,7 +223,8 @@ const drivers: Record<string, Record<string, () => Call | Promise<Call>>> = {
     invalid_chat_id: () => post(`${badChat}/messages`, message()),
     invalid_text: () => post(chat("alice", "/messages"), message({ text: "a\0b" })),
     unknown_tier: () => post(chat("alice", "/messages"), message({ contact: { tier: "queen" } })),
-    unsupported: () => post(chat("alice", "/messages"), message({ attachments: [{}] })),
+    invalid_attachment: () =>
+      post(chat("alice", "/messages"), message({ attachments: [{ name: "x", data: "!" }] })),
     refused_contact: () => post(chat("nobody", "/messages"), { text: "hello" }),
     conflict: async () => {
       const id = randomUUID();

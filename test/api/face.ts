@@ -11,6 +11,7 @@ export interface FaceOptions {
   host?: string;
   log?: Logger;
   textBytes?: number;
+  attachmentBytes?: number;
   requestTimeoutMs?: number;
 }
 
@@ -39,14 +40,20 @@ export interface Answer {
 }
 
 export async function serve(switchboard: Switchboard, options: FaceOptions = {}): Promise<Face> {
-  const { host = "127.0.0.1", log = silent, textBytes = 262_144, requestTimeoutMs } = options;
+  const {
+    host = "127.0.0.1",
+    log = silent,
+    textBytes = 262_144,
+    attachmentBytes = 0,
+    requestTimeoutMs,
+  } = options;
   const ending = new AbortController();
   const app = createApi({
     switchboard,
     token,
     host,
     log,
-    limits: { textBytes },
+    limits: { textBytes, attachmentBytes },
     shutdown: () => face.shutdowns++,
     ending: ending.signal,
   });

@@ -4,6 +4,7 @@
  */
 
 import { randomUUID } from "node:crypto";
+import { readAttachments } from "../../src/contacts/attachments.ts";
 import { chatIdSchema, inboundSchema, parseInput } from "../../src/contacts/inbound.ts";
 import { SwitchboardError } from "../../src/errors.ts";
 import type { EventsOptions } from "../../src/feed.ts";
@@ -82,7 +83,7 @@ export class MemorySwitchboard implements Switchboard {
     }
     if (this.host.state !== "running") throw new SwitchboardError("draining", "shutting down");
     parseInput(chatIdSchema, chatId, "chatId");
-    const { text, id: externalId = null } = parseInput(inboundSchema, inbound);
+    const { text, id: externalId = null, attachments = [] } = parseInput(inboundSchema, inbound);
     for (const message of this.#messages.values()) {
       if (externalId === null || message.externalId !== externalId || message.chatId !== chatId) continue;
       if (message.text !== text) throw new SwitchboardError("conflict", "the id is taken by another text");
@@ -94,6 +95,7 @@ export class MemorySwitchboard implements Switchboard {
       chatId,
       seq: this.#messages.size + 1,
       text,
+      attachments: readAttachments(attachments).map(({ name, type, bytes }) => ({ name, type, bytes })),
       status: "queued",
       ran: null,
       waiting: { for: "start" },
@@ -287,12 +289,24 @@ export class MemorySwitchboard implements Switchboard {
     this.#tellOf(message);
   }
 
-  #tellOf({ chatId, id, externalId, seq, text, status, ran, tries, error, reply }: MessageView): void {
+  #tellOf({
+    chatId,
+    id,
+    externalId,
+    seq,
+    text,
+    attachments,
+    status,
+    ran,
+    tries,
+    error,
+    reply,
+  }: MessageView): void {
     const replyId = reply?.id ?? null;
     this.append({
       type: "message",
       chatId,
-      message: { id, externalId, seq, text, status, ran, tries, error, replyId },
+      message: { id, externalId, seq, text, attachments, status, ran, tries, error, replyId },
     });
   }
 

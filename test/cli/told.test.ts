@@ -59,6 +59,7 @@ describe("what has been told", () => {
           externalId: null,
           seq: 1,
           text: "",
+          attachments: [],
           status,
           ran: null,
           tries: status === "queued" ? 0 : 1,

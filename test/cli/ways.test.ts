@@ -18,6 +18,7 @@ describe("the way of a message", () => {
       externalId: null,
       seq: 1,
       text: "Hello",
+      attachments: [],
       status,
       ran: null,
       tries,

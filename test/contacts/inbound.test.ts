@@ -106,12 +106,18 @@ describe("a message at the door", () => {
     });
   });
 
-  it("is refused with attachments, for now", () => {
-    refused(() => parseInput(inboundSchema, { text: "x", attachments: [{ name: "a.png" }] }), {
-      code: "unsupported",
+  it("may be without a word when something is attached", () => {
+    const attachments = [{ name: "a.png", data: "AA==" }];
+    assert.deepEqual(parseInput(inboundSchema, { text: " ", attachments }), { text: " ", attachments });
+  });
+
+  it("is refused with more attachments than it may have", () => {
+    const attachments = Array.from({ length: 11 }, () => ({ name: "a.png", data: "AA==" }));
+    refused(() => parseInput(inboundSchema, { text: "x", attachments }), {
+      code: "invalid_attachment",
       field: "attachments",
-      text: /^attachments: attachments are not supported yet$/,
-      hint: "Send the text alone.",
+      text: /^attachments: more than 10$/,
+      hint: "Send them in several messages.",
     });
   });
 
@@ -202,10 +208,10 @@ describe("a message at the door", () => {
   });
 
   it("names the first of several wrong fields", () => {
-    refused(() => parseInput(inboundSchema, { text: "", id: "", contact: { tier: "x" } }), {
+    refused(() => parseInput(inboundSchema, { text: "\0", id: "", contact: { tier: "x" } }), {
       code: "invalid_text",
       field: "text",
-      text: /^text: is empty$/,
+      text: /^text: holds a NUL character$/,
     });
   });
 });

@@ -25,6 +25,7 @@ function told(id: string, seq: number, status: Status): EventView {
     seq,
     text: id,
     status,
+    attachments: [],
     ran: null,
     tries: 0,
     error: null,
@@ -51,7 +52,18 @@ function piece(turnId: string, offset: number, text: string): EventView {
 }
 function stored(id: string, seq: number, status: Status, waiting: "slot" | null = null): HistoryEntry {
   return {
-    ...{ type: "message", id, externalId: null, chatId: "c", seq, text: id, status, ran: null, tries: 0 },
+    ...{
+      type: "message",
+      id,
+      externalId: null,
+      chatId: "c",
+      seq,
+      text: id,
+      attachments: [],
+      status,
+      ran: null,
+      tries: 0,
+    },
     ...{ error: null, reply: null, acceptedAt: at, sentAt: null, endedAt: null },
     waiting: waiting === null ? null : { for: waiting, position: 2 },
   };

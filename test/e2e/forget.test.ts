@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { globSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { attached } from "../support/files.ts";
 import { answerOf, startRig } from "../support/rig.ts";
 
 const rig = await startRig({ after });
@@ -17,6 +18,7 @@ const marks = {
   id: "4815162342",
   file: "xylofile",
   tool: "yonderput",
+  attached: "kazoosheet",
 };
 
 /** Where in the home a mark stands, in names and in contents. */
@@ -38,6 +40,7 @@ test("leaves nothing in the home, and its process is gone; others keep all", asy
       contact,
       sender: { id: "1", name: marks.name },
       route: { to: marks.id },
+      attachments: [attached(`${marks.attached}.txt`, marks.attached)],
     }),
   );
   rig.script("Run it", { kind: "tool", name: "Bash", input: { command: `echo ${marks.tool}` } });

@@ -57,6 +57,7 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   const read = noting(reads);
   const write = noting(writes);
 
+  const file = { name: "a", type: "text/plain", bytes: 1, sha256: "d", data: Buffer.from("a") };
   write.accept(inbound("stranger", "hi"), admitted);
   write.dismissPending("stranger");
   write.putContact("a", { tier: "family" }, "john");
@@ -70,14 +71,19 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   write.processStarted(lease, generation, 1);
   const accept = (externalId: string) => {
     const claim = { epoch: lease.epoch, generation };
-    const acceptance = write.accept(inbound("a", "hi", { externalId, channel: "signal" }), admitted, {
-      claim,
-    });
+    const acceptance = write.accept(
+      inbound("a", "hi", { externalId, channel: "signal", attachments: [file] }),
+      admitted,
+      {
+        claim,
+      },
+    );
     assert.ok(acceptance.kind === "accepted" || acceptance.kind === "duplicate");
     return acceptance.message;
   };
   const [first, second, third] = [accept("1"), accept("2"), accept("3")];
   accept("1");
+  read.attachmentData(first.id);
   write.requeue(lease, [first.id], "lost");
   write.charge(lease, generation, [send(first.id, "u")]);
   write.endMessages(lease, [stopped(second)]);
@@ -93,7 +99,7 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
     digest: "d",
     reason: "r",
     waitMs: 9000,
-    tell: { chatId: "alice", text: "May it?" },
+    tell: { chatId: "a", text: "May it?" },
   };
   write.askApproval(lease, question);
   write.spend("a", spent());

@@ -5,7 +5,7 @@ import { contentOf, factsOf } from "../../src/sessions/content.ts";
 import { message } from "./message.ts";
 
 const jane = { id: "1", name: "Jane" };
-const known = { facts: null, note: null };
+const known = { facts: null, note: null, files: [] };
 
 describe("what the model is given of a message", () => {
   it("is the contact's words as they came", () => {
@@ -41,6 +41,28 @@ describe("what the model is given of a message", () => {
     assert.deepEqual(contentOf(message({ text: harmless }), false, known), [harmless]);
   });
 
+  it("has what is attached before the words, each file under its name", () => {
+    const attachments = [
+      { name: 'a "b"\u2028.png', type: "image/png", bytes: 2 },
+      { name: "c.txt", type: "text/plain", bytes: 1 },
+    ];
+    const files = [Buffer.from("ab"), Buffer.from("c")];
+    const [first, second] = attachments.map((file, at) => ({
+      name: file.name,
+      type: file.type,
+      data: files[at],
+    }));
+    const told = [
+      `A note from Switchboard: attached is ${JSON.stringify('a "b"\u2028.png')}, image/png, 2 bytes.`,
+      first,
+      'A note from Switchboard: attached is "c.txt", text/plain, 1 bytes.',
+      second,
+    ];
+    const given = { ...known, files };
+    assert.deepEqual(contentOf(message({ text: "Look", attachments }), false, given), [...told, "Look"]);
+    assert.deepEqual(contentOf(message({ text: " ", attachments }), false, given), told);
+  });
+
   it("has the speaker's name before it in a group, and only there", () => {
     const spoken = message({ text: "Hi\nall", sender: jane });
     assert.deepEqual(contentOf(spoken, true, known), ["Jane: Hi\nall"]);
@@ -57,12 +79,12 @@ describe("what the model is given of a message", () => {
   });
 
   it("has what an earlier try began between the facts and the words", () => {
-    assert.deepEqual(contentOf(message(), false, { facts: "{}", note: "Begun: Bash" }), [
+    assert.deepEqual(contentOf(message(), false, { facts: "{}", note: "Begun: Bash", files: [] }), [
       "Contact facts from Switchboard: {}",
       "Begun: Bash",
       "Hello",
     ]);
-    assert.deepEqual(contentOf(message(), false, { ...known, note: "Begun: Bash" }), [
+    assert.deepEqual(contentOf(message(), false, { ...known, note: "Begun: Bash", files: [] }), [
       "Begun: Bash",
       "Hello",
     ]);

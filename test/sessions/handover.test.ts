@@ -26,6 +26,8 @@ interface Given {
   since: number;
   /** Charged under the same uuid as the one before. */
   joined: boolean;
+  /** The type of its attachment. */
+  attached: string | null;
 }
 
 /** Open messages in the order of acceptance. What is in hand goes one way, and what is one parcel has one way and phase. */
@@ -39,6 +41,7 @@ const lots: fc.Arbitrary<Lot> = fc.record({
         welcome: fc.constantFrom(true, true, true, false),
         since: fc.nat(15_000),
         joined: fc.boolean(),
+        attached: fc.constantFrom(null, null, null, "image/png", "application/pdf"),
       }),
       { maxLength: 8 },
     )
@@ -50,10 +53,11 @@ const lots: fc.Arbitrary<Lot> = fc.record({
 function entriesOf(all: readonly Given[]): Entry[] {
   const entries: Entry[] = [];
   const inOrder = all.toSorted((a, b) => Number(isInside(b.phase)) - Number(isInside(a.phase)));
-  for (const [at, { phase, channel, route, welcome, since, joined }] of inOrder.entries()) {
+  for (const [at, { phase, channel, route, welcome, since, joined, attached }] of inOrder.entries()) {
+    const attachments = attached === null ? [] : [{ name: "a", type: attached, bytes: 1 }];
     const way = isInside(phase) ? { channel: null, route: "here" } : { channel, route };
     const sender = { id: "1", name: welcome ? "welcome" : "other" };
-    const made = { ...entry(phase, { id: `${at}`, sender, ...way }), since };
+    const made = { ...entry(phase, { id: `${at}`, sender, attachments, ...way }), since };
     const before = entries.at(-1);
     const together =
       joined &&
@@ -76,6 +80,10 @@ function check(property: (lot: Lot, next: Handover) => void): void {
     fc.property(lots, (lot) => property(lot, handover(lot.entries, { ...lot, fits }))),
     { numRuns: 2000 },
   );
+}
+
+function hasDocument({ message }: Entry): boolean {
+  return message.attachments.some(({ type }) => type === "application/pdf");
 }
 
 function outside(entries: readonly Entry[]): Entry[] {
@@ -103,6 +111,14 @@ describe("what is handed over to a process", () => {
       assert.ok(going.every(({ message }) => fits(message.sender)));
       const there = going.length > 0 ? entries.filter(inHand) : [];
       assert.ok(new Set([...there, ...going].map(wayOf)).size <= 1);
+    });
+  });
+
+  it("brings documents along only in a turn of their own: of what joins one the CLI leaves them out", () => {
+    check(({ entries, mode }, { handOver }) => {
+      if (mode !== "steer" || handOver.length === 0) return;
+      const parcels = [...entries.filter(inHand).map((each) => [each]), ...handOver];
+      assert.ok(parcels.length === 1 || !parcels.flat().some(hasDocument));
     });
   });
 
@@ -139,7 +155,8 @@ describe("what is handed over to a process", () => {
       const otherWay = there !== undefined && wayOf(there) !== wayOf(stays);
       const waitsForTurn = there !== undefined && mode !== "steer";
       const waitsForMore = next.lookAgainAt !== null;
-      assert.ok(waitsForLedger || otherPolicy || otherWay || waitsForTurn || waitsForMore);
+      const documents = there !== undefined && [...entries.filter(inHand), ...going, stays].some(hasDocument);
+      assert.ok(waitsForLedger || otherPolicy || otherWay || waitsForTurn || waitsForMore || documents);
     });
   });
 
@@ -167,6 +184,16 @@ describe("what comes while a turn runs", () => {
 
   it("joins it (steer)", () => {
     assert.deepEqual(next("steer", running, a, b).charge, [[a], [b]]);
+  });
+
+  it("waits for its end when it brings a document, or the turn began with one", () => {
+    const attachments = [{ name: "a", type: "text/plain", bytes: 1 }];
+    const document = entry("queued", { id: "document", attachments });
+    const reading = entry("taken", { id: "reading", attachments });
+    assert.deepEqual(next("steer", running, document, a), next("queue", running, a));
+    assert.deepEqual(next("steer", reading, a), next("queue", running, a));
+    assert.deepEqual(next("steer", document, a).charge, [[document]]);
+    assert.deepEqual(next("steer", a, document).charge, [[a]]);
   });
 
   for (const mode of ["queue", "collect", "interrupt"] as const) {

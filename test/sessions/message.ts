@@ -9,6 +9,7 @@ export function message(fields: Partial<Message> = {}): Message {
     chatId: "+15551234567",
     seq: 1,
     text: "Hello",
+    attachments: [],
     sender: null,
     channel: null,
     route: null,

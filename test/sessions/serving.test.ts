@@ -84,7 +84,12 @@ describe("what a process tells after its end", () => {
           ...{ costSoFarUsd: 0, did: "nothing", lost: false },
         },
         ...{ onReady: tell("ready"), onText: tell("text"), onEnd: tell("end"), onDropped: tell("dropped") },
-        ...{ onTooLong: tell("too long"), onTurnEnded: tell("turn ended"), onHeld: tell("held") },
+        ...{
+          onPoisoned: () => {},
+          onTooLong: tell("too long"),
+          onTurnEnded: tell("turn ended"),
+          onHeld: tell("held"),
+        },
         ...{ onCompacted: tell("compacted"), mayAsk: () => true, onUsage: tell("usage") },
       });
       const [launch] = launches;

@@ -1,6 +1,14 @@
 /** Chats and what comes to their door: contacts, session names, accepted messages. None of it needs a lease. */
 
-import type { Claim, Contact, ContactPatch, Inbound, Message, PortableChat } from "../ledger.ts";
+import type {
+  AttachmentFile,
+  Claim,
+  Contact,
+  ContactPatch,
+  Inbound,
+  Message,
+  PortableChat,
+} from "../ledger.ts";
 import type { Database } from "./database.ts";
 import { appendEvent, appendMessageEvent } from "./events.ts";
 import { beginTry } from "./messages.ts";
@@ -32,7 +40,7 @@ export function createContactWrites(db: Database): Pick<Writes, "putContact" | "
       if (turn === undefined) {
         const earlier = findExternal(db, inbound);
         if (earlier !== null)
-          return { kind: earlier.text === inbound.text ? "duplicate" : "conflict", message: earlier };
+          return { kind: isSame(db, earlier, inbound) ? "duplicate" : "conflict", message: earlier };
         known = readContact(db, chatId);
       }
       const contact = patched(known ?? unnamed, inbound.contact);
@@ -195,12 +203,23 @@ function freeSessionName(db: Database, base: string): string {
   return name;
 }
 
+/** Whether it says the same, whatever its files are called this time. */
+function isSame(db: Database, { id, text: said }: Message, { text, attachments = [] }: Inbound): boolean {
+  const { attachments: kept } = db.one<Pick<MessageRow, "attachments">>(
+    "SELECT attachments FROM messages WHERE id = ?",
+    id,
+  );
+  const digests = (files: ReadonlyArray<Pick<AttachmentFile, "sha256">>) =>
+    files.map(({ sha256 }) => sha256).join();
+  return said === text && digests(kept === null ? [] : JSON.parse(kept)) === digests(attachments);
+}
+
 function holds(db: Database, chatId: string, { epoch, generation }: Claim): boolean {
   return isHeld(db, { chatId, epoch }) && isRunning(db, chatId, generation);
 }
 
 function storeMessage(db: Database, at: number, seq: number, inbound: Inbound, claim: Claim | null): Message {
-  const { id, chatId, externalId, text, sender, channel, route, command } = inbound;
+  const { id, chatId, externalId, text, sender, channel, route, command, attachments = [] } = inbound;
   const row: MessageRow = {
     id,
     chat_id: chatId,
@@ -217,11 +236,15 @@ function storeMessage(db: Database, at: number, seq: number, inbound: Inbound, c
     error_code: null,
     error_message: null,
     reply_id: null,
+    attachments:
+      attachments.length === 0 ? null : JSON.stringify(attachments.map(({ data: _, ...told }) => told)),
     accepted_at: at,
     sent_at: claim === null ? null : at,
     ended_at: null,
   };
   db.insert("messages", row);
+  for (const [place, { data }] of attachments.entries())
+    db.insert("attachment_data", { message_id: id, place, data });
   if (claim !== null) {
     const { epoch, generation } = claim;
     beginTry(db, {

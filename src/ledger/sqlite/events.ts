@@ -5,7 +5,7 @@
 
 import type { Change, EventMessage, LedgerEvent, Reply } from "../ledger.ts";
 import type { Database } from "./database.ts";
-import { errorOf, type MessageState, type ReplyRow, ranOf, replyOf } from "./rows.ts";
+import { attachmentsOf, errorOf, type MessageState, type ReplyRow, ranOf, replyOf } from "./rows.ts";
 
 type OwnChange = Exclude<Change, { type: "message" | "reply" }>;
 type MessageData = Pick<EventMessage, "status" | "ran" | "tries" | "error" | "replyId">;
@@ -64,11 +64,13 @@ interface SubjectMessage {
   message_external_id: string | null;
   message_seq: number;
   message_text: string;
+  message_attachments: string | null;
 }
 
 const selectEvents = `
   SELECT e.seq AS number, e.at, e.chat_id AS event_chat_id, e.type, e.data,
-    m.id AS message_id, m.external_id AS message_external_id, m.seq AS message_seq, m.text AS message_text, r.*
+    m.id AS message_id, m.external_id AS message_external_id, m.seq AS message_seq, m.text AS message_text,
+    m.attachments AS message_attachments, r.*
   FROM events e
     LEFT JOIN messages m ON e.type = 'message' AND m.id = e.subject
     LEFT JOIN replies r ON e.type = 'reply' AND r.id = e.subject`;
@@ -107,6 +109,7 @@ function changeOf(row: EventRow & SubjectMessage & ReplyRow): Change {
           externalId: row.message_external_id,
           seq: row.message_seq,
           text: row.message_text,
+          attachments: attachmentsOf({ attachments: row.message_attachments }),
           ...data,
         },
       };

@@ -28,6 +28,10 @@ export function createForgetWrites(db: Database): Pick<Writes, "forget" | "space
       const ofTurns = "turn IN (SELECT number FROM turns WHERE chat_id = ?)";
       db.run(`DELETE FROM tool_calls WHERE ${ofTurns}`, chatId);
       db.run(`DELETE FROM turn_messages WHERE ${ofTurns}`, chatId);
+      db.run(
+        "DELETE FROM attachment_data WHERE message_id IN (SELECT id FROM messages WHERE chat_id = ?)",
+        chatId,
+      );
       db.run("DELETE FROM tries WHERE message_id IN (SELECT id FROM messages WHERE chat_id = ?)", chatId);
       // What an operator's chat was asked holds the call's input.
       db.run(

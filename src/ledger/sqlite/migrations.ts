@@ -326,4 +326,19 @@ export const migrations: readonly string[] = [
   UPDATE messages SET command = command_before WHERE command_before IS NOT NULL;
   ALTER TABLE messages DROP COLUMN command_before;
   `,
+  `
+  -- What is told of them; their content is kept as long as it may have to be handed over again.
+  ALTER TABLE messages ADD COLUMN attachments TEXT;
+  CREATE TABLE attachment_data (
+    message_id TEXT NOT NULL REFERENCES messages,
+    place INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (message_id, place)
+  ) STRICT;
+  CREATE TRIGGER attachments_of_ended AFTER UPDATE OF status ON messages
+  WHEN NEW.attachments IS NOT NULL AND NEW.status NOT IN ('queued', 'sent')
+  BEGIN
+    DELETE FROM attachment_data WHERE message_id = NEW.id;
+  END;
+  `,
 ];

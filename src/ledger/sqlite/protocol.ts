@@ -53,6 +53,7 @@ type ReadMethod =
   | "portableChats"
   | "message"
   | "history"
+  | "attachmentData"
   | "openMessages"
   | "acceptTimes"
   | "chatsWithOpenMessages"

@@ -67,6 +67,14 @@ export function createReads(db: Database): Reads {
       return row === undefined ? null : joinReply(db, row);
     },
 
+    attachmentData: (messageId) =>
+      db
+        .all<{ data: Uint8Array }>(
+          "SELECT data FROM attachment_data WHERE message_id = ? ORDER BY place",
+          messageId,
+        )
+        .map(({ data }) => data),
+
     history(chatId, { after = 0, before = Number.MAX_SAFE_INTEGER, order = "oldest", limit }) {
       const page = [chatId, after, before, checkedLimit(limit)] as const;
       const direction = order === "oldest" ? 1 : -1;

@@ -3,6 +3,7 @@
 import type {
   Approval,
   ApprovalState,
+  Attachment,
   Chat,
   Contact,
   Failure,
@@ -134,6 +135,7 @@ export interface MessageRow extends MessageState {
   channel: string | null;
   route: string;
   command: Message["command"];
+  attachments: string | null;
   accepted_at: number;
   sent_at: number | null;
   ended_at: number | null;
@@ -148,6 +150,7 @@ export function messageOf(row: MessageRow, reply: ReplyRow | undefined): Message
     chatId: row.chat_id,
     seq: row.seq,
     text: row.text,
+    attachments: attachmentsOf(row),
     sender: row.sender === null ? null : JSON.parse(row.sender),
     channel: row.channel,
     route: JSON.parse(row.route),
@@ -161,6 +164,12 @@ export function messageOf(row: MessageRow, reply: ReplyRow | undefined): Message
     sentAt: row.sent_at,
     endedAt: row.ended_at,
   };
+}
+
+export function attachmentsOf({ attachments }: { attachments: string | null }): Attachment[] {
+  if (attachments === null) return [];
+  const kept: Array<Attachment & { sha256: string }> = JSON.parse(attachments);
+  return kept.map(({ name, type, bytes }) => ({ name, type, bytes }));
 }
 
 export function ranOf(state: MessageState): boolean | null {

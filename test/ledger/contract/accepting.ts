@@ -23,6 +23,7 @@ export function acceptingPromises(promise: PromiseTest): void {
       chatId: "a",
       seq: 1,
       text: "hello",
+      attachments: [],
       sender: given.sender,
       channel: "signal",
       route: given.route,
@@ -74,6 +75,35 @@ export function acceptingPromises(promise: PromiseTest): void {
     await ledger.accept(inbound("b", "hi", { contact: { name: "Rob" } }), admitted);
     assert.equal((await ledger.chat("b"))?.contact.name, "Bob");
     assert.equal(await ledger.lastSeq(), last);
+  });
+
+  promise("what is attached is there as it was given, until its message ends", async (ledger, reopen) => {
+    const file = (name: string, data: string, sha256: string) => ({
+      ...{ name, type: "image/png", bytes: data.length, sha256, data: Buffer.from(data, "latin1") },
+    });
+    const attachments = [file("a.png", "\0\xffa", "da"), file("b", "", "db")];
+    const message = await accepted(ledger, "a", "look", { externalId: "x", attachments });
+    assert.deepEqual(message.attachments, [
+      { name: "a.png", type: "image/png", bytes: 3 },
+      { name: "b", type: "image/png", bytes: 0 },
+    ]);
+    const plain = await accepted(ledger, "a", "nothing to see");
+    const again = await reopen();
+    assert.deepEqual(await again.message(message.id), message);
+    const data = async (id: string) => (await again.attachmentData(id)).map((each) => [...each]);
+    assert.deepEqual([await data(message.id), await data(plain.id)], [[[0, 255, 97], []], []]);
+
+    const renamed = attachments.map((each) => ({ ...each, name: "other" }));
+    const kinds = [renamed, attachments.slice(1), []].map(async (files) => {
+      const inbounds = inbound("a", "look", { externalId: "x", attachments: files });
+      return (await again.accept(inbounds, admitted)).kind;
+    });
+    assert.deepEqual(await Promise.all(kinds), ["duplicate", "conflict", "conflict"]);
+
+    const { lease } = await work(again, "a");
+    await again.endMessages(lease, [stopped(message)]);
+    assert.deepEqual(await data(message.id), []);
+    assert.deepEqual((await again.message(message.id))?.attachments, message.attachments);
   });
 
   promise("the same external id again is the same message, with another text a conflict", async (ledger) => {

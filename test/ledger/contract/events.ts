@@ -30,6 +30,7 @@ export function eventsPromises(promise: PromiseTest): void {
       externalId: "x",
       seq: 1,
       text: "hi",
+      attachments: [],
       status: "queued",
       ran: null,
       tries: 0,

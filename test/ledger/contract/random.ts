@@ -219,8 +219,31 @@ async function checkBooks(ledger: Ledger, chatId: string): Promise<void> {
     assert.ok(before === undefined || !hasEnded(before.status), "nothing happens to a message after its end");
     told.set(event.message.id, event.message);
   }
-  for (const { id, externalId, seq, text, status, ran, tries, error, reply, endedAt } of messages) {
-    const expected = { id, externalId, seq, text, status, ran, tries, error, replyId: reply?.id ?? null };
+  for (const {
+    id,
+    externalId,
+    seq,
+    text,
+    attachments,
+    status,
+    ran,
+    tries,
+    error,
+    reply,
+    endedAt,
+  } of messages) {
+    const expected = {
+      id,
+      externalId,
+      seq,
+      text,
+      attachments,
+      status,
+      ran,
+      tries,
+      error,
+      replyId: reply?.id ?? null,
+    };
     assert.deepEqual(told.get(id), expected, "the events replayed give the row");
     assert.equal(reply !== null, status === "answered");
     assert.equal(endedAt !== null, hasEnded(status));
