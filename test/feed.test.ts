@@ -300,6 +300,7 @@ describe("what callers see", () => {
       chatId: chat,
       seq: 1,
       text: "Hello",
+      attachments: [],
       status: "answered",
       ran: null,
       waiting: null,

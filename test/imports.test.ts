@@ -20,10 +20,13 @@ const floors: Record<string, readonly string[]> = {
   "cli/start.ts": ["daemon"],
   // Looks by itself: there may be no daemon to ask.
   "cli/doctor.ts": ["config.ts", "daemon/upstream.ts", "doctor"],
+  // A home is backed up and restored as it lies there, with a daemon or without.
+  "cli/backup.ts": ["backup", "version.ts"],
   // Everything else asks the daemon over HTTP.
   cli: ["version.ts"],
   // Runs in a browser: the daemon is asked over HTTP, and nothing of Node is there.
   dashboard: [],
+  backup: ["ledger"],
   doctor: [...everybodys, "switchboard.ts", "claude", "contacts", "offline"],
   daemon: [...everybodys, "api", "channels", "switchboard.ts", "index.ts"],
   api: [...everybodys, ...face, "contacts/inbound.ts"],

@@ -27,7 +27,7 @@ const exitOfCode: Record<string, Exit> = {
   invalid_text: "usage",
   invalid_registry: "usage",
   unknown_tier: "usage",
-  unsupported: "usage",
+  invalid_attachment: "usage",
   too_large: "usage",
   unreachable: "unreachable",
   unauthorized: "token",
@@ -49,6 +49,10 @@ const exitOfCode: Record<string, Exit> = {
   invalid_token: "config",
   invalid_upstream: "config",
   home_unusable: "home",
+  file_exists: "conflict",
+  invalid_backup: "usage",
+  corrupt: "storage",
+  newer_schema: "storage",
   storage_failed: "storage",
 };
 

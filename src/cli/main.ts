@@ -158,6 +158,24 @@ function program(): Command {
     });
 
   root
+    .command("backup")
+    .argument("<file>", "must not be there; best on another disk")
+    .description("save the home to one file, while its daemon goes on working")
+    .action(async (file: string, _, command: Command) => {
+      const { backup } = await import("./backup.ts");
+      await backup(file, { ...command.optsWithGlobals<GlobalOptions>(), home: homeOf(command) });
+    });
+
+  root
+    .command("restore")
+    .argument("<file>")
+    .description("make a home of a backup; the home must be empty or not there")
+    .action(async (file: string, _, command: Command) => {
+      const { restoreHome } = await import("./backup.ts");
+      await restoreHome(file, { ...command.optsWithGlobals<GlobalOptions>(), home: homeOf(command) });
+    });
+
+  root
     .command("forget")
     .argument("<chat>")
     .description("remove all that is known of a chat: messages, conversation, files")

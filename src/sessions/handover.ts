@@ -58,8 +58,8 @@ export function handover(entries: readonly Entry[], { mode, now, fits }: Circums
   );
   const parcels = parcelsOf(charged);
   // Whoever stands behind one that is charged in the other modes waits for that one's turn.
-  next.handOver = mode === "steer" ? together(parcels) : parcels.slice(0, 1);
-  if (mode !== "steer" && parcels.length > 0) return next;
+  next.handOver = mode === "steer" ? together(parcels, hands) : parcels.slice(0, 1);
+  if ((mode !== "steer" && parcels.length > 0) || next.handOver.length < parcels.length) return next;
   // One that was charged with its acceptance can stand behind one that was not.
   const uncharged = blocked.slice(charged.length);
   const fresh = uncharged.slice(
@@ -69,7 +69,10 @@ export function handover(entries: readonly Entry[], { mode, now, fits }: Circums
   if (fresh.length === 0) return next;
   switch (mode) {
     case "steer":
-      next.charge = together(fresh.map((entry) => [entry]));
+      next.charge = together(
+        fresh.map((entry) => [entry]),
+        hands,
+      );
       break;
     case "queue":
       next.charge = fresh.slice(0, 1).map((entry) => [entry]);
@@ -91,9 +94,10 @@ export function couldJoin(
   entries: readonly Entry[],
   { mode, fits, ...way }: { mode: QueueMode; fits: boolean } & Way,
 ): boolean {
-  if (!fits || mode === "collect" || !entries.every(inHand)) return false;
+  if (!fits || mode === "collect" || !entries.every((entry) => inHand(entry) && !isAlone(entry)))
+    return false;
   const [there] = entries;
-  return there === undefined || (mode === "steer" && !isAlone(there) && isSameWay(there.message, way));
+  return there === undefined || (mode === "steer" && isSameWay(there.message, way));
 }
 
 /** Whether a message that waits may share the turn that runs, and its reply. */
@@ -111,10 +115,10 @@ function isAlone({ message }: Entry): boolean {
   return message.attachments.some(({ type }) => !type.startsWith("image/"));
 }
 
-/** Those that a process may have in its hands at once. */
-function together(parcels: Entry[][]): Entry[][] {
+/** The first of them that a process may have in its hands at once, beside what it has there. */
+function together(parcels: Entry[][], hands: readonly Entry[]): Entry[][] {
   const [first, ...rest] = parcels;
-  if (first === undefined || first.some(isAlone)) return parcels.slice(0, 1);
+  if (first === undefined || first.some(isAlone)) return hands.length > 0 ? [] : parcels.slice(0, 1);
   return [
     first,
     ...rest.slice(

@@ -155,7 +155,10 @@ describe("what is handed over to a process", () => {
       const otherWay = there !== undefined && wayOf(there) !== wayOf(stays);
       const waitsForTurn = there !== undefined && mode !== "steer";
       const waitsForMore = next.lookAgainAt !== null;
-      const documents = there !== undefined && [...entries.filter(inHand), ...going, stays].some(hasDocument);
+      // Those that were charged with it go with it.
+      const withIt = outside(entries).filter((each) => currentUuid(each) === currentUuid(stays));
+      const documents =
+        there !== undefined && [...entries.filter(inHand), ...going, ...withIt].some(hasDocument);
       assert.ok(waitsForLedger || otherPolicy || otherWay || waitsForTurn || waitsForMore || documents);
     });
   });

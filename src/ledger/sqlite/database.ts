@@ -167,7 +167,7 @@ function inspect(path: string, busyMs: number): void {
 }
 
 /** The schema version: 0 for an empty file. Throws `corrupt` for another program's database, `newer_schema`. */
-function identify(db: Database, path: string, newest: number): number {
+export function identify(db: Database, path: string, newest: number): number {
   const { application_id: application } = db.one<{ application_id: number }>("PRAGMA application_id");
   const { user_version: version } = db.one<{ user_version: number }>("PRAGMA user_version");
   const { objects } = db.one<{ objects: number }>("SELECT count(*) AS objects FROM sqlite_schema");
