@@ -4,7 +4,7 @@
  */
 
 /**
- * @import { ActionView, ApprovalView, ChatView, Contact, DeliveryView, HistoryEntry, HostView, MessageView } from "../views.ts"
+ * @import { ActionView, ApprovalView, ChatView, Contact, DeliveryView, HistoryEntry, HostView, MessageView, PendingView, RaisedView, SpendingView } from "../views.ts"
  *
  * @typedef {Partial<Contact>} ContactPatch
  * @typedef {"stop" | "close" | "restart" | "reset" | "undo-reset" | "wake"} Action
@@ -128,6 +128,41 @@ export class Api {
    */
   async answer(id, answer) {
     return await this.#json("POST", `/v1/approvals/${encodeURIComponent(id)}/${answer}`);
+  }
+
+  /**
+   * Chats that nobody has named and that wrote all the same, the last to write first.
+   * @returns {Promise<{ pending: PendingView[] }>}
+   */
+  async pending() {
+    return await this.#json("GET", "/v1/pending?limit=20");
+  }
+
+  /**
+   * @param {string} chatId
+   * @returns {Promise<PendingView>}
+   */
+  async dismiss(chatId) {
+    return await this.#json("POST", `${chatPath(chatId)}/dismiss`);
+  }
+
+  /**
+   * What today (UTC) has cost.
+   * @returns {Promise<{ usage: SpendingView[] }>}
+   */
+  async usage() {
+    return await this.#json("GET", "/v1/usage?days=1");
+  }
+
+  /**
+   * More than the budget, for today.
+   * @param {number} usd
+   * @param {{ chatId?: string, tier?: string }} whose neither: of all chats together
+   * @returns {Promise<RaisedView>}
+   */
+  async allowMore(usd, { chatId, tier }) {
+    const path = chatId === undefined ? "/v1/allow-more" : `${chatPath(chatId)}/allow-more`;
+    return await this.#json("POST", path, { usd, ...(tier === undefined ? {} : { tier }) });
   }
 
   /**

@@ -12,7 +12,7 @@ import { follow } from "./follow.js";
 import { pause } from "./pause.js";
 
 /**
- * @import { ApprovalView, ChatView, DeliveryView, HostView } from "../views.ts"
+ * @import { ApprovalView, ChatView, DeliveryView, HostView, PendingView } from "../views.ts"
  * @import { Api } from "./api.js"
  *
  * @typedef {object} Watcher
@@ -38,6 +38,10 @@ export class Chats {
   approvals = [];
   /** @type {readonly DeliveryView[]} replies that were not delivered, the oldest of them */
   failed = [];
+  /** @type {readonly PendingView[]} chats that nobody has named, the last to write first */
+  pending = [];
+  /** @type {number | null} USD; null: not known yet */
+  costToday = null;
   /** Whether the list has been read once. */
   loaded = false;
   connected = true;
@@ -74,6 +78,19 @@ export class Chats {
       refused: (refusal) => this.#watcher.refused(refusal),
     });
     void this.#watchHost();
+    void this.lookAround();
+  }
+
+  /** What no event tells: who knocks, and what today costs. */
+  async lookAround() {
+    try {
+      this.pending = (await this.#api.pending()).pending;
+      const { usage } = await this.#api.usage();
+      this.costToday = usage.reduce((sum, { costUsd }) => sum + costUsd, 0);
+      this.#watcher.changed();
+    } catch {
+      // The stream tells when the daemon is away; the next look may succeed.
+    }
   }
 
   end() {
@@ -153,6 +170,7 @@ export class Chats {
       if (document.hidden || !this.connected || this.#over) continue;
       try {
         await this.#readHost();
+        await this.lookAround();
         this.#watcher.changed();
       } catch {
         // The stream tells when the daemon is away; the next look may succeed.

@@ -16,7 +16,7 @@ import { listPane, nameOf } from "./view-list.js";
 import { troubleWords } from "./words.js";
 
 /**
- * @import { ApprovalView, ChatView, DeliveryView } from "../views.ts"
+ * @import { ApprovalView, ChatView, DeliveryView, PendingView } from "../views.ts"
  * @import { Api, ContactPatch } from "./api.js"
  * @import { Asking, Question } from "./view-dialogs.js"
  *
@@ -105,9 +105,11 @@ export class Dashboard {
           </div>
           ${listPane(this.#chats, chatId, {
             more: () => this.#chats.more(),
-            newChat: () => this.#ask({ kind: "new", chatId: "" }),
+            newChat: () => this.#ask({ kind: "new", chatId: "", name: "" }),
             retryReply: (reply) => void this.#retryReply(reply),
             answer: (approval, how) => void this.#decide(approval, how),
+            admit: ({ chatId, name }) => this.#ask({ kind: "new", chatId, name: name ?? "" }),
+            dismiss: (pending) => void this.#dismiss(pending),
           })}
           ${open === null ? noChat() : this.#chatPane(open, chat)}
           <div class="hidden" aria-live="polite" id="announcer">${this.#announcement}</div>
@@ -119,6 +121,7 @@ export class Dashboard {
                 create: (id, contact) => void this.#create(id, contact),
                 change: (id, contact) => void this.#change(id, contact),
                 reset: () => void this.#open?.act("reset"),
+                allowMore: (usd, whose) => void this.#allowMore(usd, whose),
                 closed: () => {
                   this.#asking = null;
                   this.#page.changed();
@@ -148,7 +151,9 @@ export class Dashboard {
       {
         act: (action) => void open.act(action),
         reset: () => this.#ask({ kind: "reset" }),
-        contact: () => this.#ask(chat === null ? { kind: "new", chatId } : { kind: "contact", chat }),
+        contact: () =>
+          this.#ask(chat === null ? { kind: "new", chatId, name: "" } : { kind: "contact", chat }),
+        allowMore: () => chat !== null && this.#ask({ kind: "allow-more", chat }),
         older: () => void this.#older(open),
         dismiss: () => open.dismiss(),
         toEnd: () => this.#goToEnd(),
@@ -185,6 +190,28 @@ export class Dashboard {
     // One that somebody else has answered, or whose time is over, is gone from the list all the same.
     await this.#api.answer(id, how).catch(() => {});
     this.#chats.touch(chatId);
+  }
+
+  /** @param {PendingView} pending */
+  async #dismiss({ chatId }) {
+    // One that somebody else has let in or sent away is gone from the list all the same.
+    await this.#api.dismiss(chatId).catch(() => {});
+    await this.#chats.lookAround();
+  }
+
+  /**
+   * @param {number} usd
+   * @param {{ chatId?: string, tier?: string }} whose
+   */
+  async #allowMore(usd, whose) {
+    await this.#answer(async () => {
+      const { usd: allowed } = await this.#api.allowMore(usd, whose);
+      return () => {
+        if (this.#open !== null)
+          this.#open.note = { tone: "done", text: `${allowed} USD more may be spent today.`, undo: false };
+        this.#page.changed();
+      };
+    });
   }
 
   /** @param {string} chatId */
@@ -241,6 +268,7 @@ export class Dashboard {
         });
       }
       this.#chats.put(await this.#api.putChat(chatId, contact));
+      await this.#chats.lookAround();
       return () => {
         location.hash = addressOf(chatId);
       };

@@ -27,6 +27,7 @@ import { deliveryWords, heldWords, messageWords, noticeWords, timeWords } from "
  * @property {(action: Action) => void} act
  * @property {() => void} reset asks first
  * @property {() => void} contact
+ * @property {() => void} allowMore
  * @property {() => void} older
  * @property {() => void} dismiss
  * @property {() => void} toEnd
@@ -134,6 +135,7 @@ function actionMenu(on) {
   `;
   return html`
     <ul class="menu" id="action-menu" popover>
+      ${item("Allow more…", "Raise today's budget", on.allowMore)}
       ${item("Contact…", "Name, tier, and what this chat has used", on.contact)}
       ${item("Close", "End its process; the conversation stays", () => on.act("close"))}
       ${item("Restart", "A new process for the same conversation", () => on.act("restart"))}

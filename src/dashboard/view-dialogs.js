@@ -9,7 +9,7 @@ import { memoryWords, timeWords } from "./words.js";
  * @import { ChatView, Contact, HostView } from "../views.ts"
  * @import { ContactPatch, Refusal } from "./api.js"
  *
- * @typedef {{ kind: "new", chatId: string } | { kind: "contact", chat: ChatView } | { kind: "reset" }} Question
+ * @typedef {{ kind: "new", chatId: string, name: string } | { kind: "contact" | "allow-more", chat: ChatView } | { kind: "reset" }} Question
  * @typedef {object} Asking
  * @property {Question} question
  * @property {Refusal | Error | null} error why the last answer was not accepted
@@ -18,6 +18,7 @@ import { memoryWords, timeWords } from "./words.js";
  * @property {(chatId: string, contact: ContactPatch) => void} create
  * @property {(chatId: string, contact: ContactPatch) => void} change
  * @property {() => void} reset
+ * @property {(usd: number, whose: { chatId?: string, tier?: string }) => void} allowMore
  * @property {() => void} closed
  */
 
@@ -33,12 +34,20 @@ export function dialogView({ question, error }, host, on) {
   };
   switch (question.kind) {
     case "new":
-      return dialog("New chat", on, contactForm(question.chatId, null, error, host, on));
+      return dialog("New chat", on, contactForm(question, null, error, host, on));
+    case "allow-more":
+      return dialog("Allow more today", on, budgetForm(question.chat, error, on));
     case "contact":
       return dialog(
         nameOf(question.chat),
         on,
-        contactForm(question.chat.chatId, question.chat, error, host, on),
+        contactForm(
+          { chatId: question.chat.chatId, name: question.chat.contact.name ?? "" },
+          question.chat,
+          error,
+          host,
+          on,
+        ),
         facts(question.chat),
       );
     case "reset":
@@ -115,13 +124,13 @@ function dialog(title, on, ...content) {
 }
 
 /**
- * @param {string} chatId
+ * @param {{ chatId: string, name: string }} known
  * @param {ChatView | null} chat null: a new one
  * @param {Refusal | Error | null} error
  * @param {HostView | null} host
  * @param {DialogHandlers} on
  */
-function contactForm(chatId, chat, error, host, on) {
+function contactForm({ chatId, name }, chat, error, host, on) {
   const field = error !== null && "field" in error ? error.field : undefined;
   const fields = ["chatId", "contact.name", "contact.tier", "contact.queueMode"];
   const problemOf = (/** @type {string} */ name) => (error !== null && field === name ? error : null);
@@ -129,9 +138,9 @@ function contactForm(chatId, chat, error, host, on) {
   const send = (/** @type {SubmitEvent & { currentTarget: HTMLFormElement }} */ event) => {
     event.preventDefault();
     const data = new FormData(event.currentTarget);
-    const name = String(data.get("name")).trim();
+    const called = String(data.get("name")).trim();
     const contact = {
-      name: name === "" ? null : name,
+      name: called === "" ? null : called,
       tier: String(data.get("tier")),
       group: data.get("group") !== null,
       queueMode: queueModeOf(String(data.get("queueMode"))),
@@ -161,7 +170,7 @@ function contactForm(chatId, chat, error, host, on) {
         "May be left empty",
         problemOf("contact.name"),
         (/** @type {string} */ described, /** @type {boolean} */ invalid) => html`
-          <input id="field-contact.name" name="name" autocomplete="off" value=${chat?.contact.name ?? ""}
+          <input id="field-contact.name" name="name" autocomplete="off" value=${name}
             aria-describedby=${described} aria-invalid=${invalid ? "true" : nothing} />
         `,
       )}
@@ -196,6 +205,53 @@ function contactForm(chatId, chat, error, host, on) {
       <p class="choices">
         <button type="button" class="button" @click=${close}>Cancel</button>
         <button type="submit" class="button primary">${chat === null ? "Begin" : "Save"}</button>
+      </p>
+    </form>
+  `;
+}
+
+/**
+ * @param {ChatView} chat
+ * @param {Refusal | Error | null} error
+ * @param {DialogHandlers} on
+ */
+function budgetForm({ chatId, contact: { tier } }, error, on) {
+  const send = (/** @type {SubmitEvent & { currentTarget: HTMLFormElement }} */ event) => {
+    event.preventDefault();
+    const data = new FormData(event.currentTarget);
+    const whose = { chat: { chatId }, tier: { tier }, all: {} }[String(data.get("whose"))] ?? {};
+    on.allowMore(Number(data.get("usd")), whose);
+  };
+  return html`
+    <form @submit=${send} novalidate>
+      <p>It holds for this day (UTC). What waits for its budget goes on at once.</p>
+      ${labelled(
+        "usd",
+        "USD",
+        "On top of what the budget allows",
+        error !== null && "field" in error && error.field === "usd" ? error : null,
+        (described, invalid) => html`
+          <input id="field-usd" name="usd" type="number" min="0" step="any" autofocus autocomplete="off"
+            aria-describedby=${described} aria-invalid=${invalid ? "true" : nothing} />
+        `,
+      )}
+      ${labelled(
+        "whose",
+        "For",
+        "The budget that is used up: the chat's notice says which",
+        null,
+        (described) => html`
+          <select id="field-whose" name="whose" aria-describedby=${described}>
+            <option value="chat">This chat</option>
+            <option value="tier">All chats of the tier ${tier}</option>
+            <option value="all">All chats</option>
+          </select>
+        `,
+      )}
+      ${error !== null && !("field" in error && error.field === "usd") ? html`<p class="problem" role="alert">${icons.failed}${wordsOf(error)}</p>` : nothing}
+      <p class="choices">
+        <button type="button" class="button" @click=${close}>Cancel</button>
+        <button type="submit" class="button primary">Allow</button>
       </p>
     </form>
   `;

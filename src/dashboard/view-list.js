@@ -5,19 +5,20 @@ import { guard } from "lit-html/directives/guard.js";
 import { repeat } from "lit-html/directives/repeat.js";
 import { addressOf } from "./address.js";
 import { icons } from "./icons.js";
-import { deliveryWords, stateMeaning, timeWords } from "./words.js";
+import { deliveryWords, memoryWords, stateMeaning, timeWords } from "./words.js";
 
 /**
- * @import { ApprovalView, ChatView, DeliveryView, HostView } from "../views.ts"
+ * @import { ApprovalView, ChatView, DeliveryView, HostView, PendingView } from "../views.ts"
  * @import { Chats } from "./chats.js"
  */
 
 /**
  * @param {Chats} chats
  * @param {string | null} shown the chat that is shown
- * @param {{ more(): void, newChat(): void, retryReply(reply: DeliveryView): void, answer(approval: ApprovalView, how: "approve" | "deny"): void }} on
+ * @param {{ more(): void, newChat(): void, retryReply(reply: DeliveryView): void, answer(approval: ApprovalView, how: "approve" | "deny"): void,
+ *   admit(pending: PendingView): void, dismiss(pending: PendingView): void }} on
  */
-export function listPane({ list, host, approvals, failed, loaded }, shown, on) {
+export function listPane({ list, host, approvals, pending, failed, costToday, loaded }, shown, on) {
   return html`
     <nav class="pane list-pane" aria-label="Chats">
       <header class="bar">
@@ -36,8 +37,9 @@ export function listPane({ list, host, approvals, failed, loaded }, shown, on) {
         ${list.next === null ? nothing : html`<button type="button" class="button more" @click=${on.more}>More chats</button>`}
       </div>
       ${approvals.length === 0 ? nothing : questions(approvals, on.answer)}
+      ${pending.length === 0 ? nothing : strangers(pending, on)}
       ${failed.length === 0 ? nothing : failedReplies(failed, on.retryReply)}
-      ${host === null ? nothing : hostLine(host)}
+      ${host === null ? nothing : hostLine(host, costToday)}
     </nav>
   `;
 }
@@ -101,6 +103,32 @@ function questions(approvals, answer) {
 }
 
 /**
+ * @param {readonly PendingView[]} pending
+ * @param {{ admit(pending: PendingView): void, dismiss(pending: PendingView): void }} on
+ */
+function strangers(pending, on) {
+  return html`
+    <section class="operator" aria-labelledby="pending-title">
+      <h2 id="pending-title">Wants to be let in</h2>
+      <ul>
+        ${repeat(
+          pending,
+          ({ chatId }) => chatId,
+          (each) => html`
+            <li>
+              <span dir="auto">${each.name ?? each.chatId}</span>
+              <span class="quiet whole">${each.name === null ? "" : `${each.chatId}, `}${each.count === 1 ? "1 message" : `${each.count} messages`}, the last ${timeWords(each.lastAt)}</span>
+              <button type="button" class="button small" @click=${() => on.admit(each)}>Let in…</button>
+              <button type="button" class="button small" @click=${() => on.dismiss(each)}>Dismiss</button>
+            </li>
+          `,
+        )}
+      </ul>
+    </section>
+  `;
+}
+
+/**
  * @param {readonly DeliveryView[]} failed
  * @param {(reply: DeliveryView) => void} retry
  */
@@ -125,12 +153,19 @@ function failedReplies(failed, retry) {
   `;
 }
 
-/** @param {HostView} host */
-function hostLine({ upstream, processes, version }) {
+/**
+ * @param {HostView} host
+ * @param {number | null} costToday USD
+ */
+function hostLine({ upstream, processes, version }, costToday) {
   return html`
     <footer class="host quiet">
       <p>${upstream.kind === "offline" ? "Offline model: it repeats and remembers" : `Claude, by ${upstream.baseUrl}`}</p>
-      <p>${processes.live} of ${processes.max} processes · version ${version}</p>
+      <p>
+        ${processes.live} of ${processes.max} processes, ${memoryWords(processes.memoryBytes)} of ${memoryWords(processes.memoryBytesMax)}
+        ${processes.waiting === 0 ? nothing : html` · ${processes.waiting} waiting`}
+      </p>
+      <p>${costToday === null ? nothing : html`<span title="Since midnight UTC, by the list of prices">Today ${costToday.toFixed(2)} USD</span> · `}version ${version}</p>
     </footer>
   `;
 }

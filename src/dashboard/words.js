@@ -112,7 +112,7 @@ export function heldWords({ state, held }) {
   const until = timeWords(held.until);
   return state === "quarantined"
     ? `Held back until ${until}, or until Restart or Reset: ${held.reason}`
-    : `Parked until ${until}: ${held.reason}. Messages are kept.`;
+    : `Parked until ${until}: ${held.reason.replace(/\.$/, "")}. Messages are kept.`;
 }
 
 /**

@@ -68,6 +68,30 @@ describe("the dashboard, with a channel", { skip }, async () => {
     }
   });
 
+  test("lists who wrote without being known, and lets them in, or sends them away", async (t) => {
+    const visitor = await visit(t, browser, `${rig.daemon.url}/#token=${rig.token}`);
+    const list = visitor.page.getByRole("region", { name: "Wants to be let in" });
+    const item = (chatId: string) => list.getByRole("listitem").filter({ hasText: chatId });
+    const knock = (chatId: string, contact: object) =>
+      assert.rejects(rig.tell(chatId, "Let me in", { contact }), /refused_contact/);
+    await knock("stranger:1", { name: "Stranger" });
+    await knock("stranger:1", { name: "Stranger" });
+    await knock("stranger:2", {});
+    await item("stranger:1").filter({ hasText: "2 messages" }).waitFor();
+
+    await item("stranger:2").getByRole("button", { name: "Dismiss" }).click();
+    await item("stranger:2").waitFor({ state: "detached" });
+    await item("stranger:1").getByRole("button", { name: "Let in…" }).click();
+    assert.equal(await visitor.dialog.getByLabel("Chat id").inputValue(), "stranger:1");
+    assert.equal(await visitor.dialog.getByLabel("Name").inputValue(), "Stranger");
+    await visitor.dialog.getByLabel("Tier").selectOption("bots");
+    await visitor.dialog.getByRole("button", { name: "Begin" }).click();
+    await visitor.heading("Stranger").waitFor();
+    await list.waitFor({ state: "detached" });
+    const message = await rig.ended(await rig.tell("stranger:1", "Thank you", { contact: {} }));
+    assert.equal(message.status, "answered");
+  });
+
   test("wakes the process of a chat when somebody begins to write, once", async (t) => {
     await rig.ask("typist", "one");
     const visitor = await visit(t, browser, `${rig.daemon.url}/#token=${rig.token}`);
@@ -82,6 +106,37 @@ describe("the dashboard, with a channel", { skip }, async () => {
     await visitor.chat("typist").filter({ hasText: "idle" }).waitFor();
     assert.notEqual((await rig.chat("typist")).process, null);
     assert.equal(wakes.length, 1);
+  });
+});
+
+describe("the dashboard, when a budget is used up", { skip }, async () => {
+  if (skip !== false) return;
+  const rig = await startDaemonRig({ after }, { config: "tiers.admin.budget.usd_per_chat_day = 0.001" });
+  const browser = await startBrowser({ after });
+
+  test("says so, and allows more", async (t) => {
+    const visitor = await visit(t, browser, `${rig.daemon.url}/#token=${rig.token}`, {
+      expected: /allow-more/,
+    });
+    await rig.ask("spender", "one");
+    const message = await rig.tell("spender", "two");
+    await visitor.open("spender");
+    await visitor.status("two", /waits for its budget/);
+    await visitor.choose("Allow more…");
+    const { dialog } = visitor;
+    await dialog.getByLabel("USD").fill("0");
+    await dialog.getByRole("button", { name: "Allow" }).click();
+    await dialog.getByText(/Too small/).waitFor();
+    await dialog.getByLabel("USD").fill("5");
+    await dialog.getByRole("button", { name: "Allow" }).click();
+    await visitor.note("5 USD more may be spent today").waitFor();
+    await visitor.status("two", "answered");
+    assert.equal((await rig.ended(message)).status, "answered");
+    const headers = { authorization: `Bearer ${rig.token}` };
+    const response = await fetch(`${rig.daemon.url}/v1/usage?days=1`, { headers });
+    const { usage } = (await response.json()) as { usage: Array<{ costUsd: number }> };
+    const sum = usage.reduce((total, { costUsd }) => total + costUsd, 0);
+    await visitor.page.getByText(`Today ${sum.toFixed(2)} USD`).waitFor();
   });
 });
 
