@@ -36,10 +36,12 @@ import { SwitchboardError } from "./errors.ts";
 import { type EventsOptions, Feed } from "./feed.ts";
 import { type Gateway, listPrices, type Price, type Prices, startGateway } from "./gateway/index.ts";
 import {
+  type Acceptance,
   type Chat,
   type ContactPatch,
   type HistoryPage,
   hasEnded,
+  type Inbound,
   type Ledger,
   LedgerError,
   type Message,
@@ -513,7 +515,7 @@ class OpenSwitchboard implements Switchboard {
   }
 
   async #receive(chatId: string, input: InboundInput, channel: Channel | null): Promise<Receipt> {
-    const { manager, textBytes, attachmentBytes } = this.#parts;
+    const { textBytes, attachmentBytes } = this.#parts;
     parseInput(chatIdSchema, chatId, "chatId");
     const inbound = parseInput(inboundSchema, input);
     const size = Buffer.byteLength(inbound.text);
@@ -534,32 +536,24 @@ class OpenSwitchboard implements Switchboard {
     const command = isPlain ? this.#commandIn(chatId, inbound.text, channel) : null;
     // What the ledger knows already is told as it stands, however fast it comes.
     const pace = command === null ? await this.#take(chatId, contact.tier) : null;
-    try {
-      // Whoever is refused anyway has nothing decoded for them.
-      if (pace !== null && (await this.#isAdmitted(chatId, contact.tier, attachments)))
-        await decodePictures(attachments);
-    } catch (error) {
-      pace?.giveBack();
-      throw error;
-    }
-    if (this.#state !== "running") throw draining();
-    const acceptance = await storage(
-      manager.accept(
-        {
-          id: randomUUIDv7(),
-          chatId,
-          externalId: inbound.id ?? null,
-          text: inbound.text,
-          attachments,
-          sender: inbound.sender ?? null,
-          channel: channel?.name ?? null,
-          route: inbound.route ?? null,
-          command,
-          contact,
-          sessionNameBase: sessionNameBase(contact.name ?? null, chatId),
-        },
-        { tooFast: command === null && pace === null },
-      ),
+    const given: Inbound = {
+      id: randomUUIDv7(),
+      chatId,
+      externalId: inbound.id ?? null,
+      text: inbound.text,
+      attachments,
+      sender: inbound.sender ?? null,
+      channel: channel?.name ?? null,
+      route: inbound.route ?? null,
+      command,
+      contact,
+      sessionNameBase: sessionNameBase(contact.name ?? null, chatId),
+    };
+    const acceptance = await this.#accept(given, attachments, command === null && pace === null).catch(
+      (error) => {
+        pace?.giveBack();
+        throw error;
+      },
     );
     if (acceptance.kind !== "accepted") pace?.giveBack();
     switch (acceptance.kind) {
@@ -586,15 +580,22 @@ class OpenSwitchboard implements Switchboard {
     }
   }
 
-  /** Only looked up for a message with attachments. */
-  async #isAdmitted(
-    chatId: string,
-    tier: string | undefined,
-    { length }: readonly AttachmentFile[],
-  ): Promise<boolean> {
-    if (length === 0) return false;
-    const known = tier ?? (await storage(this.#parts.ledger.chat(chatId)))?.contact.tier;
-    return known !== undefined && admitted.includes(known);
+  /** Nothing is decoded for whoever is refused, nor of what the ledger knows already. */
+  async #accept(
+    given: Inbound,
+    attachments: readonly AttachmentFile[],
+    tooFast: boolean,
+  ): Promise<Acceptance> {
+    const { manager } = this.#parts;
+    if (!tooFast && attachments.length > 0) {
+      // They are known by their digests.
+      const told = attachments.map((file) => ({ ...file, data: new Uint8Array() }));
+      const known = await storage(manager.accept({ ...given, attachments: told }, { tooFast: true }));
+      if (known.kind !== "crowded") return known;
+      await decodePictures(attachments);
+    }
+    if (this.#state !== "running") throw draining();
+    return await storage(manager.accept(given, { tooFast }));
   }
 
   /** One of what the chat, its tier and all may send. */

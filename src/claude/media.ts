@@ -47,7 +47,15 @@ async function replaceIn(file: string, places: readonly Place[]): Promise<void> 
   }
 }
 
-const lineSchema = z.object({ message: z.object({ content: z.array(z.unknown()) }) });
+const lineSchema = z.union([
+  z
+    .object({ message: z.object({ content: z.array(z.unknown()) }) })
+    .transform(({ message }) => message.content),
+  // What joined a running turn.
+  z
+    .object({ attachment: z.object({ prompt: z.array(z.unknown()) }) })
+    .transform(({ attachment }) => attachment.prompt),
+]);
 const mediaSchema = z.object({ type: z.enum(["image", "document"]), source: z.unknown() });
 const holderSchema = z.object({ type: z.literal("tool_result"), content: z.array(z.unknown()) });
 
@@ -73,7 +81,7 @@ export function mediaIn(transcript: string): Place[] {
 
 function blocksIn(line: string): unknown[] {
   try {
-    return lineSchema.parse(JSON.parse(line)).message.content.flatMap(mediaOf);
+    return lineSchema.parse(JSON.parse(line)).flatMap(mediaOf);
   } catch {
     return [];
   }

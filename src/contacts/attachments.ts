@@ -85,8 +85,10 @@ function typeOf(field: string, data: Buffer): AttachmentType {
   if (data.subarray(0, 5).toString("latin1") === "%PDF-") return pdf(field, data);
   const size = pictureIn(field, data);
   if (size !== null) return picture(field, data, size);
-  if (isText(data)) {
+  const text = textIn(data);
+  if (text !== null) {
     checkSize(field, "a text", data.length, attachmentLimits.textBytes);
+    if (text.trim() === "") throw refusal(field, "is a text without a word", taken);
     return "text/plain";
   }
   throw refusal(field, "is nothing that Claude can look at", taken);
@@ -141,7 +143,7 @@ function pdf(field: string, data: Buffer): AttachmentType {
   const text = data.toString("latin1");
   if (!text.slice(-2048).includes("%%EOF"))
     throw refusal(field, "is a PDF without its end", "Send it again.");
-  if (/\/Encrypt\s+\d+\s+\d+\s+R/.test(text))
+  if (/\/Encrypt(?:\s+\d+\s+\d+\s+R|\s*<<)/.test(text))
     throw refusal(field, "is an encrypted PDF", "Save it without a password.");
   const pages = text.match(/\/Type\s*\/Page(?![A-Za-z])/g)?.length ?? 0;
   if (pages > attachmentLimits.pdfPages)
@@ -155,12 +157,13 @@ function pdf(field: string, data: Buffer): AttachmentType {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** UTF-8 without the control characters that no text has. */
-function isText(data: Uint8Array): boolean {
+/** UTF-8 without the control characters that no text has; null: it is none. */
+function textIn(data: Uint8Array): string | null {
   try {
-    return !/[\0-\x08\x0e-\x1a\x1c-\x1f]/.test(utf8.decode(data));
+    const text = utf8.decode(data);
+    return /[\0-\x08\x0e-\x1a\x1c-\x1f]/.test(text) ? null : text;
   } catch {
-    return false;
+    return null;
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Whether pictures can be decoded, tried where a hostile one can do no harm: in WebAssembly, in a thread of its own that
- * is ended with it, whatever it does there. One at a time: decoded a picture takes some hundred MB.
+ * Whether pictures can be decoded, tried where a hostile one can do no harm: in WebAssembly of bounded memory, in a thread of
+ * its own that is ended with it, whatever it does there. One at a time: decoded a picture takes some hundred MB.
  */
 
 import { extname } from "node:path";
@@ -27,20 +27,17 @@ export function whyUndecodable(pictures: readonly Uint8Array[]): Promise<Undecod
 }
 
 async function tryAll(pictures: readonly Uint8Array[]): Promise<Undecodable | null> {
-  const worker = new Worker(workerUrl, { name: "decoder", execArgv: [], stdout: true, stderr: true });
-  try {
-    for (const [at, picture] of pictures.entries()) {
-      const why = await tryOne(worker, picture);
-      if (why !== null) return { at, why };
-    }
-    return null;
-  } finally {
-    await worker.terminate();
+  for (const [at, picture] of pictures.entries()) {
+    const why = await tryOne(picture);
+    if (why !== null) return { at, why };
   }
+  return null;
 }
 
-async function tryOne(worker: Worker, picture: Uint8Array): Promise<string | null> {
+/** In a fresh thread: what one has left behind in the memory would take room from the next. */
+async function tryOne(picture: Uint8Array): Promise<string | null> {
   const { promise, resolve } = Promise.withResolvers<string | null>();
+  const worker = new Worker(workerUrl, { name: "decoder", execArgv: [], stdout: true, stderr: true });
   const ended = () => resolve("the decoder gave up");
   const timer = setTimeout(() => resolve("it takes too long"), mostMs);
   worker.once("message", resolve).once("error", ended).once("exit", ended);
@@ -49,6 +46,6 @@ async function tryOne(worker: Worker, picture: Uint8Array): Promise<string | nul
     return await promise;
   } finally {
     clearTimeout(timer);
-    worker.off("message", resolve).off("error", ended).off("exit", ended);
+    await worker.terminate();
   }
 }

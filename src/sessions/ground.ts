@@ -21,6 +21,7 @@ import {
 import type { Session as SessionRecord } from "../ledger/index.ts";
 import type { Logger } from "../log.ts";
 import { linkSpace } from "./link.ts";
+import { isFileRefused } from "./poison.ts";
 import type { Spare } from "./spares.ts";
 
 export interface Ground {
@@ -33,6 +34,8 @@ export interface Ground {
   did: "nothing" | "restored" | "cut" | "mended";
   /** There was a conversation, and nothing is left of it. */
   lost: boolean;
+  /** In its last turn a file was refused, which was that turn's own, or stands in the conversation. */
+  suspect: boolean;
 }
 
 export interface Folders {
@@ -64,24 +67,25 @@ export async function prepareGround(
     linkSpace(folders.links, name, space.work, log),
   ]);
   const lost = transcript === null && record.sdkSessionId !== null;
-  const ground = { space, sdkSessionId, transcript, costSoFarUsd: 0, did, lost };
-  if (transcript === null) return ground;
+  const empty = { space, sdkSessionId, transcript, costSoFarUsd: 0, did, lost, suspect: false };
+  if (transcript === null) return empty;
   const [costSoFarUsd, last] = await Promise.all([savedCost(transcript), lastTurn(transcript)]);
-  if (last === null || continued?.(last) === true || !cameToNothing(last)) return { ...ground, costSoFarUsd };
+  const suspect = last?.end.kind === "failed" && isFileRefused(last.end);
+  const ground = { ...empty, costSoFarUsd, suspect };
+  if (last === null || continued?.(last) === true || !cameToNothing(last)) return ground;
   if (continued !== null) {
-    if (!(await takeLastTurnOut(space, sdkSessionId, copiesOf(record, folders), last)))
-      return { ...ground, costSoFarUsd };
+    if (!(await takeLastTurnOut(space, sdkSessionId, copiesOf(record, folders), last))) return ground;
     // There may be more of them before the one that is to be taken up.
     return await prepareGround(record, name, folders, { continued, log });
   }
   if (last.before !== null) {
     await takeLastTurnOut(space, sdkSessionId, copiesOf(record, folders), last);
-    return { ...ground, costSoFarUsd };
+    return ground;
   }
   // Nothing to go back to, though something was said: the chain of lines is broken (an imported transcript, say).
-  if ((await readTurns(transcript)).length > 1) return { ...ground, costSoFarUsd };
+  if ((await readTurns(transcript)).length > 1) return ground;
   await putTranscriptAside(space, sdkSessionId, copiesOf(record, folders));
-  return { ...ground, transcript: null };
+  return { ...empty, transcript: null };
 }
 
 /** Of a session that a spare serves, whose space it is in already. */
@@ -92,7 +96,8 @@ export async function groundOf(
   log: Logger,
 ): Promise<Ground> {
   await linkSpace(folders.links, name, space.work, log);
-  return { space, sdkSessionId: sessionId, transcript: null, costSoFarUsd: 0, did: "nothing", lost: false };
+  const fresh = { transcript: null, costSoFarUsd: 0, did: "nothing", lost: false, suspect: false } as const;
+  return { space, sdkSessionId: sessionId, ...fresh };
 }
 
 /**

@@ -29,6 +29,7 @@ import type { Ground } from "./ground.ts";
 import { limits, type Ping, type ProcessSnapshot } from "./health.ts";
 import { failureNotices } from "./notices.ts";
 import { endingsOf, outcomeOf } from "./outcome.ts";
+import { isPoisoned } from "./poison.ts";
 import type { Tenant } from "./pool.ts";
 import type { Owner, Served, Spare } from "./spares.ts";
 import { recordCall, recordDenial } from "./tools.ts";
@@ -63,7 +64,7 @@ export interface ServingOptions {
   onDropped(entry: Entry): void;
   /** Its members stay in hand; the process has to be ended. */
   onTooLong(members: readonly Entry[]): void;
-  /** The same of a conversation in which a picture or document is refused, that is none of the members' own. */
+  /** The same of a conversation in which a picture or document is refused that may be none of the members' own. */
   onPoisoned(members: readonly Entry[]): void;
   /** `failed`: the model's API, or the process, did not let it come to an answer. */
   onTurnEnded(failed: boolean): void;
@@ -505,7 +506,8 @@ export class Serving {
       this.#options.onTooLong(turn.members);
       return;
     }
-    if (turn !== null && event.type === "failed" && isPoisoned(event, turn.members)) {
+    const { suspect } = this.#options.ground;
+    if (turn !== null && event.type === "failed" && isPoisoned(event, turn.members, suspect)) {
       this.#options.onPoisoned(turn.members);
       return;
     }
@@ -610,16 +612,4 @@ function beginning(ground: Ground, continuation: Continuation | null) {
 
 function idsOf(entries: readonly Entry[]): string[] {
   return entries.map(({ message }) => message.id);
-}
-
-/** Once, as above: what is refused although there is none any more is refused for something else. */
-function isPoisoned(
-  { code, message, interrupted }: Extract<ClaudeEvent, { type: "failed" }>,
-  members: readonly Entry[],
-): boolean {
-  if (interrupted || members.some(({ again, message }) => again || message.attachments.length > 0))
-    return false;
-  // 413: all of it together is more than the API takes, which only files bring about.
-  if (/^API Error: 413\b/.test(message) || code === "request_too_large") return true;
-  return code === "invalid_request" && /image|picture|document|pdf|media|file/i.test(message);
 }

@@ -18,15 +18,17 @@ const found = (transcript: string) =>
   mediaIn(transcript).map(({ at, length }) => JSON.parse(transcript.slice(at, at + length)));
 
 describe("the pictures and documents of a transcript", () => {
-  it("are found where people sent them and where tools gave them, each at its place", () => {
+  it("are found where people sent them, also into a running turn, and where tools gave them, each at its place", () => {
     const pdf = { type: "document", title: "a", source: { type: "base64", data: "UERG" } };
     const result = { type: "tool_result", tool_use_id: "t", content: [text("see"), image("Dw==")] };
+    const joined = { type: "queued_command", prompt: [text("and this"), image("Ag==")], source_uuid: "u" };
     const transcript = bytesOf([
       line(text("Grüße 🙂"), image("AA=="), image("AA=="), pdf),
       line(text('they said {"type":"image"}')),
       line(result),
+      JSON.stringify({ parentUuid: "u", attachment: joined, type: "attachment", uuid: "v" }),
     ]);
-    assert.deepEqual(found(transcript), [image("AA=="), image("AA=="), pdf, image("Dw==")]);
+    assert.deepEqual(found(transcript), [image("AA=="), image("AA=="), pdf, image("Dw=="), image("Ag==")]);
     const places = mediaIn(transcript).map(({ at }) => at);
     assert.equal(new Set(places).size, places.length);
   });

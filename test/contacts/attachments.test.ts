@@ -5,7 +5,18 @@ import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
 import { attachmentLimits, decodePictures, readAttachments } from "../../src/contacts/attachments.ts";
 import { SwitchboardError } from "../../src/errors.ts";
-import { attached, gif, jpeg, pdf, png, pngBeginning, webp } from "../support/files.ts";
+import {
+  attached,
+  disguisedJpeg,
+  disguisedWebp,
+  gif,
+  jpeg,
+  pdf,
+  png,
+  pngBeginning,
+  turnedJpeg,
+  webp,
+} from "../support/files.ts";
 
 const { pictureBytes, pdfBytes, textBytes, totalBytes } = attachmentLimits;
 
@@ -22,6 +33,7 @@ describe("an attachment", () => {
   const taken: Array<[what: string, data: Buffer, type: string]> = [
     ["a PNG", png(3, 2), "image/png"],
     ["a JPEG", jpeg, "image/jpeg"],
+    ["a JPEG that is to be turned", turnedJpeg(), "image/jpeg"],
     ["a GIF", gif, "image/gif"],
     ["a WebP", webp, "image/webp"],
     ["a picture as large as may be, in bytes", longPng(pictureBytes), "image/png"],
@@ -51,6 +63,7 @@ describe("an attachment", () => {
     ["nothing", Buffer.alloc(0), /^attachments\.0\.data: is empty$/],
     ["a zip that is called a picture", Buffer.from("PK\u0003\u0004\u0000\u0000"), /is nothing that Claude/],
     ["a program", Buffer.from("7f454c4602010100", "hex"), /is nothing that Claude/],
+    ["a text of blanks alone", Buffer.from("\ufeff \r\n\t"), /is a text without a word/],
     ["a text in Latin-1", Buffer.from("Gr\xfc\xdfe", "latin1"), /is nothing that Claude/],
     ["a text in UTF-16", Buffer.from("Hello", "utf16le"), /is nothing that Claude/],
     ["a text with a NUL", Buffer.from("a\0b"), /is nothing that Claude/],
@@ -74,6 +87,13 @@ describe("an attachment", () => {
       png(50_000, 50_000, Buffer.alloc(9)),
       /50000 x 50000 pixels \(at most 8000/,
     ],
+    [
+      "a JPEG of another size than its header says",
+      disguisedJpeg(64),
+      /64 x 64 pixels, and its header says 1 x 1/,
+    ],
+    ["a bomb in a JPEG whose header says one pixel", disguisedJpeg(16_384), /its data is damaged/],
+    ["a bomb in a WebP whose header says one pixel", disguisedWebp(16_384), /its data is damaged/],
     ["a picture that is too wide", png(8001, 1), /8001 x 1 pixels \(at most 8000 a side/],
     ["a picture of too many pixels", png(7000, 7000, Buffer.alloc(9)), /7000 x 7000 pixels/],
     ["a picture without a pixel", png(0, 7, Buffer.alloc(1)), /0 x 7 pixels|no dimensions/],
@@ -86,6 +106,11 @@ describe("an attachment", () => {
     ],
     ["a PDF without its end", short(pdf(), 60), /is a PDF without its end/],
     ["an encrypted PDF", pdf({ extra: crypt }), /is an encrypted PDF/],
+    [
+      "a PDF whose key stands in its trailer",
+      pdf({ extra: "/Encrypt<</Filter/Standard>>" }),
+      /is an encrypted PDF/,
+    ],
     ["a PDF of too many pages", pdf({ pages: 101 }), /a PDF of 101 pages \(at most 100\)/],
     [
       "a PDF that is one byte too large",

@@ -24,10 +24,11 @@ const mediaIn = ({ messages }: MessagesRequest): Media[] =>
   ) as unknown as Media[];
 const textOf = ({ body }: RecordedRequest) => JSON.stringify(body.messages);
 
-/** From now on the API refuses every request in which a file stands, as it does with one that it cannot read. */
-function refusing(status: 400 | 413, message: string): () => void {
+/** From now on the API refuses every request in which a file stands, or this one, as it does with one that it cannot read. */
+function refusing(status: 400 | 413, message: string, file?: Buffer): () => void {
+  const data = file?.toString("base64");
   return rig.model.script(({ kind, body }) =>
-    kind === "messages" && mediaIn(body).length > 0
+    kind === "messages" && mediaIn(body).some(({ source }) => data === undefined || source.data === data)
       ? {
           kind: "error",
           status,
@@ -106,12 +107,7 @@ test("a picture may come without a word", async () => {
 test("a picture that the API refuses fails its own message alone, and earlier ones stay", async (t) => {
   answerOf(await rig.say("bob", "My cat", { attachments: [attached("cat", picture)] }));
   const bad = png(7, 7);
-  const off = rig.model.script(({ kind, body }) =>
-    kind === "messages" && mediaIn(body).some(({ source }) => source.data === bad.toString("base64"))
-      ? { kind: "error", status: 400, type: "invalid_request_error", message: unknown }
-      : undefined,
-  );
-  t.after(off);
+  t.after(refusing(400, unknown, bad));
   const failed = await rig.say("bob", "My dog", { attachments: [attached("dog", bad)] });
   assert.deepEqual([failed.status, failed.error?.code], ["failed", "invalid_request"]);
   answerOf(await rig.say("bob", "Which animal?"));
@@ -120,6 +116,36 @@ test("a picture that the API refuses fails its own message alone, and earlier on
   assert.doesNotMatch(textOf(request), /My dog/);
   assert.equal(mediaIn(request.body).length, 1);
   assert.equal(takenOut("bob"), 0);
+});
+
+test("a picture that joined a turn, and is refused from now on, is taken out as well", async (t) => {
+  const { promise: held, resolve: go } = Promise.withResolvers<void>();
+  const read = { kind: "tool" as const, name: "Read", input: { file_path: "x" } };
+  rig.script("begin", { kind: "gate", until: held, step: read });
+  const first = await rig.tell("late", "begin");
+  await rig.requestWith("begin");
+  const joins = await rig.tell("late", "Remember: green", { attachments: [attached("x", picture)] });
+  await rig.sent(joins);
+  go();
+  await Promise.all([first, joins].map((message) => rig.ended(message)));
+  t.after(refusing(400, unknown));
+  answerOf(await rig.say("late", "Which colour?"));
+  const request = await rig.lastRequest("late");
+  assert.match(textOf(request), /Remember: green/);
+  assert.deepEqual(mediaIn(request.body), []);
+  assert.equal(takenOut("late"), 1);
+});
+
+test("who sends nothing but pictures is answered again behind one that is refused from now on", async (t) => {
+  answerOf(await rig.say("album", "", { attachments: [attached("old", picture)] }));
+  t.after(refusing(400, unknown, picture));
+  const blamed = await rig.say("album", "", { attachments: [attached("one", png(8, 8))] });
+  assert.deepEqual([blamed.status, blamed.error?.code], ["failed", "invalid_request"]);
+  const own = png(9, 9);
+  answerOf(await rig.say("album", "", { attachments: [attached("two", own)] }));
+  const media = mediaIn((await rig.lastRequest("album")).body).map(({ source }) => source.data);
+  assert.deepEqual(media, [own.toString("base64")]);
+  assert.equal(takenOut("album"), 1);
 });
 
 for (const [name, status, words, repairs] of [
@@ -146,12 +172,19 @@ for (const [name, status, words, repairs] of [
   });
 }
 
-test("a stranger's picture is not looked at, and nothing of it is kept", async () => {
+test("a stranger's picture is not decoded, nor that of a message that is there already", async () => {
   const attachments = [attached("x", png(50, 50).subarray(0, 50))];
+  await assert.rejects(rig.switchboard.receive("nobody", { text: "Look", attachments }), {
+    code: "refused_contact",
+  });
   const stranger = { attachments, contact: { tier: "unknown" } };
   await assert.rejects(rig.tell("stranger", "Look", stranger), { code: "refused_contact" });
   await assert.rejects(rig.tell("friend", "Look", { attachments }), {
     code: "invalid_attachment",
     field: "attachments.0",
   });
+  const id = "the-same";
+  const message = await rig.tell("friend", "Look", { id, attachments: [attached("x", picture)] });
+  await assert.rejects(rig.tell("friend", "Look", { id, attachments }), { code: "conflict", field: "id" });
+  await rig.ended(message);
 });

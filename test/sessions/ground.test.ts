@@ -70,7 +70,7 @@ describe("the ground of a session's process", () => {
     const { space, ...rest } = await prepare(record);
     assert.ok((await stat(space.work)).isDirectory());
     assert.equal((await stat(join(folders.links, "john"))).ino, (await stat(space.work)).ino);
-    const nothing = { transcript: null, costSoFarUsd: 0, did: "nothing", lost: false };
+    const nothing = { transcript: null, costSoFarUsd: 0, did: "nothing", lost: false, suspect: false };
     assert.deepEqual(rest, { sdkSessionId: record.id, ...nothing });
     assert.deepEqual(await turnsOf(record, folders), []);
   });
@@ -80,7 +80,7 @@ describe("the ground of a session's process", () => {
     assert.equal((await prepare(proven)).transcript, null);
     const transcript = await transcriptOf("proven");
     const { space, ...rest } = await prepare(proven);
-    const there = { transcript, costSoFarUsd: 0.5, did: "nothing", lost: false };
+    const there = { transcript, costSoFarUsd: 0.5, did: "nothing", lost: false, suspect: false };
     assert.deepEqual(rest, { sdkSessionId: "proven", ...there });
     assert.deepEqual(await membersOf(proven), ["taken"]);
   });

@@ -81,7 +81,7 @@ describe("what a process tells after its end", () => {
         tenant: { untilNext: null, isLeaving: false, yieldSlot() {} },
         ground: {
           ...{ space: spaceOf(folder, record.id), sdkSessionId: record.id, transcript: null },
-          ...{ costSoFarUsd: 0, did: "nothing", lost: false },
+          ...{ costSoFarUsd: 0, did: "nothing", lost: false, suspect: false },
         },
         ...{ onReady: tell("ready"), onText: tell("text"), onEnd: tell("end"), onDropped: tell("dropped") },
         ...{

@@ -45,6 +45,40 @@ export const webp = Buffer.from(
   "hex",
 );
 
+/** Says in its header that it is of one pixel, and is decoded as `width` x `width`: of the two, each passes over what the other reads. */
+export function disguisedJpeg(width: number): Buffer {
+  const at = jpeg.indexOf("ffc0", "hex");
+  const frame = jpeg.subarray(at, at + 2 + jpeg.readUInt16BE(at + 2));
+  const large = Buffer.from(frame);
+  large.writeUInt16BE(width, 5);
+  large.writeUInt16BE(width, 7);
+  // A byte to fill up before the marker: who does not know of it takes the marker for the length of what to pass over.
+  const hidden = Buffer.concat([Buffer.from([0xff]), large, jpeg.subarray(at + frame.length)]);
+  const passedOver = Buffer.alloc(0xc002);
+  hidden.copy(passedOver);
+  return Buffer.concat([jpeg.subarray(0, at), passedOver, frame, Buffer.from("ffd9", "hex")]);
+}
+
+/** Its canvas is of one pixel, its picture of `width` x `width`. */
+export function disguisedWebp(width: number): Buffer {
+  const canvas = Buffer.from("565038580a00000000000000000000000000", "hex");
+  const bitstream = Buffer.from(webp.subarray(12));
+  // Two fields of 14 bits, each one less than it says; the rest stays.
+  const rest = bitstream.readUInt32LE(9) & 0xf0000000;
+  bitstream.writeUInt32LE((rest | (width - 1) | ((width - 1) << 14)) >>> 0, 9);
+  const head = Buffer.from(webp.subarray(0, 12));
+  head.writeUInt32LE(4 + canvas.length + bitstream.length, 4);
+  return Buffer.concat([head, canvas, bitstream]);
+}
+
+/** Two pixels beside each other, to be shown above each other, as phones write them. */
+export function turnedJpeg(): Buffer {
+  const turned = Buffer.from(jpeg);
+  turned.writeUInt16BE(2, turned.indexOf("ffc0", "hex") + 7);
+  const exif = "ffe100224578696600004d4d002a00000008000101120003000000010006000000000000";
+  return Buffer.concat([turned.subarray(0, 2), Buffer.from(exif, "hex"), turned.subarray(2)]);
+}
+
 export function pdf({ pages = 1, extra = "" } = {}): Buffer {
   const kids = Array.from({ length: pages }, (_, n) => `${n + 3} 0 R`).join(" ");
   const leaves = Array.from(
