@@ -49,6 +49,7 @@ import {
   openSqliteLedger,
 } from "./ledger/index.ts";
 import { type Logger, silent } from "./log.ts";
+import { Metrics } from "./metrics.ts";
 import { startOffline } from "./offline/index.ts";
 import {
   type HomeHolder,
@@ -132,7 +133,7 @@ export interface Switchboard {
 
   /**
    * Accepts a message for a chat; resolves when it is on disk. The answer comes later: see `settled` and `events`.
-   * Errors: `invalid_chat_id`, `invalid_text`, `invalid_request`, `unknown_tier`, `unsupported`, `too_large`,
+   * Errors: `invalid_chat_id`, `invalid_text`, `invalid_request`, `unknown_tier`, `invalid_attachment`, `too_large`,
    * `refused_contact`, `conflict`, `overloaded`, `rate_limited`, `draining`, `storage_full`, `storage_busy`, `storage_failed`.
    */
   receive(chatId: string, inbound: InboundInput): Promise<Receipt>;
@@ -187,6 +188,8 @@ export interface Switchboard {
   /** As `approve`, with a no: Claude is told so. */
   deny(id: string, options?: { by?: string }): Promise<ApprovalView>;
 
+  /** What Prometheus may read, in its text format. */
+  metrics(): Promise<string>;
   /** What the model has cost in the last `days` (1 to 400, default 1: today, in UTC), the latest first; of one chat, or of all together. Error: `not_found`. */
   usage(options?: { days?: number; chatId?: string }): Promise<SpendingView[]>;
   /**
@@ -279,6 +282,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     opened.push(() => gateway.close());
 
     const feed = new Feed(ledger);
+    const metrics = new Metrics(ledger, () => switchboard.host);
     const spaces = join(home, "spaces");
     const folders = {
       home,
@@ -303,6 +307,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       Budgets.open({
         ...{ ledger, clock, log, prices: pricesOf(config.prices), hurry: hurry.signal },
         usdPerDay: config.budget.usd_per_day ?? null,
+        onSpent: (spending) => metrics.onSpent(spending),
       }),
     );
     opened.push(() => budgets.settled());
@@ -338,7 +343,10 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       },
       healthCheckMs: processes.health_check_seconds * 1000,
       hurry: hurry.signal,
-      onText: (piece) => feed.text(piece),
+      onText: (piece) => {
+        feed.text(piece);
+        metrics.onText(piece.turnId);
+      },
     });
     opened.push(() => feed.close());
     const started: Channel[] = [];
@@ -353,7 +361,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     await storage(clearForgotten(ledger, folders));
     await storage(manager.recover());
     await storage(manager.expectNewChats());
-    const switchboard = new OpenSwitchboard({
+    const switchboard: OpenSwitchboard = new OpenSwitchboard({
       upstream: offline === null ? { kind: "api", baseUrl } : { kind: "offline" },
       since: clock.now(),
       clock,
@@ -367,6 +375,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       folders,
       importPlaces,
       feed,
+      metrics,
       hurry,
       textBytes: config.limits.text_bytes,
       attachmentBytes: config.limits.attachment_bytes,
@@ -451,6 +460,7 @@ interface Parts {
   folders: Folders;
   importPlaces: ImportPlaces;
   feed: Feed;
+  metrics: Metrics;
   hurry: AbortController;
   textBytes: number;
   attachmentBytes: number;
@@ -745,6 +755,10 @@ class OpenSwitchboard implements Switchboard {
     const pending = await storage(ledger.pendingChat(chatId));
     if (pending !== null && (await storage(ledger.dismissPending(chatId)))) return pendingView(pending);
     throw new SwitchboardError("not_found", `no pending chat has the id ${chatId}`);
+  }
+
+  metrics(): Promise<string> {
+    return this.#parts.metrics.text();
   }
 
   async usage({ days = 1, chatId }: { days?: number; chatId?: string } = {}): Promise<SpendingView[]> {

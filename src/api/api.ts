@@ -16,7 +16,7 @@ import { dashboardRoutes } from "./dashboard.ts";
 import { ApiError, errorResponse } from "./errors.ts";
 import { eventRoutes } from "./events.ts";
 import { bearer, ownHost, ownOrigin } from "./guard.ts";
-import { healthRoutes, hostRoutes } from "./lifecycle.ts";
+import { healthRoutes, hostRoutes, metricsRoutes } from "./lifecycle.ts";
 import { messageRoutes } from "./messages.ts";
 import { pendingRoutes } from "./pending.ts";
 import { registryRoutes } from "./registry.ts";
@@ -107,6 +107,7 @@ export function createApi(options: ApiOptions): OpenAPIHono {
   approvalRoutes(face);
   usageRoutes(face, maxBodyBytes({}));
   registryRoutes(face);
+  metricsRoutes(face);
   hostRoutes(face, options.shutdown);
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
   app.doc31("/v1/openapi.json", {

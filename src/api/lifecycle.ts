@@ -1,4 +1,4 @@
-import { createRoute } from "@hono/zod-openapi";
+import { createRoute, z } from "@hono/zod-openapi";
 import { ApiError } from "./errors.ts";
 import { type Face, failures, json, openFailures, readFailures } from "./route.ts";
 import { healthSchema, hostSchema, readySchema, shutdownSchema } from "./schemas.ts";
@@ -30,6 +30,22 @@ export function healthRoutes({ app, switchboard }: Face): void {
       await switchboard.chats({ limit: 1 });
       return c.json({ status: "ready" as const }, 200);
     },
+  );
+}
+
+/** For Prometheus, by the token as everything else. */
+export function metricsRoutes({ app, switchboard }: Face): void {
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/metrics",
+      summary: "Numbers for Prometheus, in its text format; counters begin with the daemon",
+      responses: {
+        200: { description: "As they stand", content: { "text/plain": { schema: z.string() } } },
+        ...failures(...readFailures),
+      },
+    }),
+    async (c) => c.text(await switchboard.metrics(), 200),
   );
 }
 

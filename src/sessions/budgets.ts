@@ -7,7 +7,7 @@
 import { type Clock, sleep } from "../clock.ts";
 import type { Policy } from "../contacts/tiers.ts";
 import { costOf, type ModelUsage, type Prices, priceOf } from "../gateway/index.ts";
-import { type BudgetScope, type Ledger, LedgerError } from "../ledger/index.ts";
+import { type BudgetScope, type Ledger, LedgerError, type Spending } from "../ledger/index.ts";
 import type { Logger } from "../log.ts";
 import { dayOf, type Overspent, overspent } from "./budget.ts";
 
@@ -20,6 +20,8 @@ export interface BudgetsOptions {
   usdPerDay: number | null;
   /** After its abort a write that fails is not tried again. */
   hurry: AbortSignal;
+  /** Of each answer, whether or not it can be written. `cost` in billionths of a USD. */
+  onSpent(spending: Omit<Spending, "requests">): void;
 }
 
 /** A chat may not ask the model for now. */
@@ -114,6 +116,7 @@ export class Budgets {
       cacheWriteTokens,
       cacheReadTokens,
     };
+    this.#options.onSpent({ ...spending, cost });
     const write = () => this.#write((ledger) => ledger.spend(chatId, { ...spending, cost }));
     this.#writing = this.#writing.then(write);
   }

@@ -136,13 +136,18 @@ async function asDocumented(path: string, method: string, response: Response): P
   assert.ok(documented, `${method} ${path} answered ${response.status}`);
   const [mediaType = ""] = (response.headers.get("content-type") ?? "").split(";");
   assert.ok(documented.content?.[mediaType], `${mediaType} is not documented for ${response.status}`);
-  const value = mediaType === "text/event-stream" ? await firstEvent(response) : await response.json();
+  const value = await contentOf(response, mediaType);
   const pointer = ["paths", path, method, "responses", response.status, "content", mediaType, "schema"]
     .map((key) => encodeURIComponent(String(key).replaceAll("~", "~0").replaceAll("/", "~1")))
     .join("/");
   const validate = ajv.getSchema(`document#/${pointer}`) ?? assert.fail(`no schema at ${pointer}`);
   assert.ok(validate(value), `${JSON.stringify(value)}: ${ajv.errorsText(validate.errors)}`);
   return value.error?.code ?? null;
+}
+
+function contentOf(response: Response, mediaType: string) {
+  if (mediaType === "text/event-stream") return firstEvent(response);
+  return mediaType === "text/plain" ? response.text() : response.json();
 }
 
 async function firstEvent(response: Response) {
@@ -213,6 +218,7 @@ async function question(): Promise<string> {
 const drivers: Record<string, Record<string, () => Call | Promise<Call>>> = {
   "get /healthz": { 200: () => get("/healthz") },
   "get /readyz": { 200: () => get("/readyz") },
+  "get /metrics": { 200: () => get("/metrics") },
   "get /v1/host": { 200: () => get("/v1/host") },
   "post /v1/shutdown": { 202: () => post("/v1/shutdown") },
   "post /v1/chats/{chatId}/messages": {

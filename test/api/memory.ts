@@ -221,6 +221,10 @@ export class MemorySwitchboard implements Switchboard {
     return Promise.reject(new SwitchboardError("not_found", "no such pending chat"));
   }
 
+  async metrics(): Promise<string> {
+    return "";
+  }
+
   async usage(): Promise<SpendingView[]> {
     return [];
   }
