@@ -106,6 +106,14 @@ const schema = z.strictObject({
     .strictObject({
       /** How long passing trouble with the model's API is waited out before the message fails. */
       patience_seconds: seconds(600, 86_400),
+      /**
+       * For a provider that the gateway does not speak to: variables of the daemon's environment that Claude's processes are
+       * given as they are. Nothing is metered or waited out then, and tools can read the credential.
+       */
+      direct: z
+        .array(z.string().regex(/^[A-Z][A-Z0-9_]*$/, { error: "must be a variable's name" }))
+        .min(1)
+        .optional(),
     })
     .prefault({}),
   /** USD that the model may cost in a day (UTC), all chats together. Default: no bound. */

@@ -106,8 +106,14 @@ import {
   type UpstreamView,
 } from "./views.ts";
 
-/** Where the model is. `offline`: the built-in one that needs no network and no key. */
-export type Upstream = "offline" | { baseUrl?: string; apiKey?: string; authToken?: string };
+/**
+ * Where the model is. `offline`: the built-in one that needs no network and no key. `environment`: a provider of Claude
+ * Code's own (Bedrock, Vertex, a login), by variables that its processes are given; the gateway sees nothing of it.
+ */
+export type Upstream =
+  | "offline"
+  | { baseUrl?: string; apiKey?: string; authToken?: string }
+  | { environment: Readonly<Record<string, string>> };
 
 const anthropicApi = "https://api.anthropic.com";
 
@@ -275,7 +281,9 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
 
     const offline = upstream === "offline" ? await startOffline() : null;
     if (offline !== null) opened.push(() => offline.close());
-    const api = upstream === "offline" ? {} : upstream;
+    const direct = upstream !== "offline" && "environment" in upstream ? upstream.environment : null;
+    if (direct !== null) checkUnmetered(config);
+    const api = upstream === "offline" || "environment" in upstream ? {} : upstream;
     const baseUrl = offline?.url ?? api.baseUrl ?? anthropicApi;
     const times = { patienceMs: config.api.patience_seconds * 1000 };
     const gateway = await startGateway({ upstream: { ...api, baseUrl }, clock, log, times });
@@ -301,7 +309,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       },
       clock,
     );
-    const claude = claudeCode({ homeId: id, path: config.path, clock });
+    const claude = claudeCode({ homeId: id, path: config.path, direct, clock });
     const spares = new Spares({ count: processes.spares, claude, gateway, pool, clock, log, folders });
     const budgets = await storage(
       Budgets.open({
@@ -362,7 +370,12 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     await storage(manager.recover());
     await storage(manager.expectNewChats());
     const switchboard: OpenSwitchboard = new OpenSwitchboard({
-      upstream: offline === null ? { kind: "api", baseUrl } : { kind: "offline" },
+      upstream:
+        direct !== null
+          ? { kind: "direct" }
+          : offline === null
+            ? { kind: "api", baseUrl }
+            : { kind: "offline" },
       since: clock.now(),
       clock,
       ledger,
@@ -415,6 +428,26 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     await closeAll();
     throw error;
   }
+}
+
+/** A bound that nothing keeps is none. Throws `invalid_config`. */
+function checkUnmetered({ budget, tiers }: Config): void {
+  const bounds = [
+    ...Object.keys(budget).map((key) => `budget.${key}`),
+    ...Object.entries(tiers).flatMap(([name, tier]) =>
+      tier.budget === undefined ? [] : [`tiers.${name}.budget`],
+    ),
+  ];
+  const [field] = bounds;
+  if (field === undefined) return;
+  throw new SwitchboardError(
+    "invalid_config",
+    `${field}: nothing is metered with api.direct, so no budget can be kept`,
+    {
+      field,
+      hint: "Take it out, and set a bound with the provider.",
+    },
+  );
 }
 
 /** Rather than at each message. Throws `invalid_config`. */

@@ -120,7 +120,8 @@ type DurableChange =
   | { type: "reply"; reply: ReplyView };
 
 /** Where the model is: built in, or an endpoint of the Messages API. */
-export type UpstreamView = { kind: "offline" } | { kind: "api"; baseUrl: string };
+/** `direct`: Claude's processes ask a provider of their own. */
+export type UpstreamView = { kind: "offline" } | { kind: "direct" } | { kind: "api"; baseUrl: string };
 
 /** One Switchboard, as it runs. */
 export interface HostView {

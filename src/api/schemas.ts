@@ -243,6 +243,7 @@ export const hostSchema = z
     state: z.enum(["running", "draining", "closed"]),
     upstream: z.discriminatedUnion("kind", [
       z.object({ kind: z.literal("offline") }),
+      z.object({ kind: z.literal("direct") }),
       z.object({ kind: z.literal("api"), baseUrl: z.string() }),
     ]),
     trouble: z

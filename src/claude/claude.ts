@@ -100,6 +100,8 @@ export interface ClaudeProcess {
 }
 
 export interface Claude {
+  /** Its processes reach the model with a credential of their own: nothing of that passes the gateway. */
+  readonly isDirect: boolean;
   /** Throws when the process cannot be spawned; everything later comes as an event. */
   launch(launch: Launch): ClaudeProcess;
 }

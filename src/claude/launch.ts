@@ -26,9 +26,20 @@ const continuation = {
   CLAUDE_CODE_RESUME_SHOWS_CUT_OFF_CALLS: "1",
 };
 
-export function environmentOf(launch: Launch, path: string): Record<string, string> {
+/** For a provider that the gateway does not speak to: what its processes are given instead of the gateway's address. */
+export type Direct = Readonly<Record<string, string>>;
+
+export function environmentOf(
+  launch: Launch,
+  path: string,
+  direct: Direct | null = null,
+): Record<string, string> {
   const { space, api, session } = launch;
+  // Nobody else retries for those.
+  const { CLAUDE_CODE_MAX_RETRIES: _, ...patienceOfDirect } = patience;
   return {
+    // None of them can stand in for one of ours.
+    ...(direct ?? { ANTHROPIC_BASE_URL: api.baseUrl, ANTHROPIC_API_KEY: api.token }),
     PATH: path,
     // A tool's `~` is the session's own folder.
     HOME: space.work,
@@ -37,8 +48,6 @@ export function environmentOf(launch: Launch, path: string): Record<string, stri
     TMPDIR: space.tmp,
     CLAUDE_CODE_TMPDIR: space.tmp,
     CLAUDE_CONFIG_DIR: space.claude,
-    ANTHROPIC_BASE_URL: api.baseUrl,
-    ANTHROPIC_API_KEY: api.token,
     CLAUDE_AGENT_SDK_CLIENT_APP: "switchboard",
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
     DISABLE_TELEMETRY: "1",
@@ -47,18 +56,18 @@ export function environmentOf(launch: Launch, path: string): Record<string, stri
     CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: "1",
     // The conversation is the memory; notes that the CLI keeps on the side would be a second one.
     CLAUDE_CODE_DISABLE_AUTO_MEMORY: "1",
-    ...patience,
+    ...(direct === null ? patience : patienceOfDirect),
     // Only then: an ordinary resume must never run an old turn again.
     ...(session.mode === "continue" ? continuation : {}),
   };
 }
 
-export function optionsOf(launch: Launch, path: string): Options {
+export function optionsOf(launch: Launch, path: string, direct: Direct | null = null): Options {
   const { session, space, tools } = launch;
   return {
     ...(claudeExecutable === undefined ? {} : { pathToClaudeCodeExecutable: claudeExecutable }),
     cwd: space.work,
-    env: environmentOf(launch, path),
+    env: environmentOf(launch, path, direct),
     model: launch.model,
     ...(launch.fallbackModel === null ? {} : { fallbackModel: launch.fallbackModel }),
     // Not recorded in the transcript, so that a changed prompt holds from the next turn on.

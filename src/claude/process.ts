@@ -34,7 +34,7 @@ import type {
   ToolRequest,
   TurnUsage,
 } from "./claude.ts";
-import { optionsOf } from "./launch.ts";
+import { type Direct, optionsOf } from "./launch.ts";
 import { ReplyText } from "./reply-text.ts";
 import { codeOf } from "./turns.ts";
 
@@ -43,12 +43,17 @@ export interface ClaudeOptions {
   homeId: string;
   /** PATH of the processes and their tools. */
   path: string;
+  /** Null: they ask the model through the gateway. */
+  direct?: Direct | null;
   clock: Clock;
 }
 
 /** Claude by the real Claude Code. */
 export function claudeCode(options: ClaudeOptions): Claude {
-  return { launch: (launch) => new ClaudeCodeProcess(launch, options) };
+  return {
+    isDirect: (options.direct ?? null) !== null,
+    launch: (launch) => new ClaudeCodeProcess(launch, options),
+  };
 }
 
 /** ms that an idle process gets to end in order (measured: 30 to 130) before it is killed. */
@@ -97,7 +102,7 @@ class ClaudeCodeProcess implements ClaudeProcess {
   #errorCode: string | null = null;
   #costUsd: number;
 
-  constructor(launch: Launch, { homeId, path, clock }: ClaudeOptions) {
+  constructor(launch: Launch, { homeId, path, direct = null, clock }: ClaudeOptions) {
     this.generation = launch.generation;
     this.#launch = launch;
     this.#clock = clock;
@@ -108,7 +113,7 @@ class ClaudeCodeProcess implements ClaudeProcess {
       query({
         prompt: this.#input,
         options: {
-          ...optionsOf(launch, path),
+          ...optionsOf(launch, path, direct),
           hooks: { PreToolUse: [{ hooks: [(call) => this.#beforeTool(call)], timeout: hookLimitSeconds }] },
           canUseTool: (name, input, { toolUseID }) => this.#canUseTool({ toolUseId: toolUseID, name, input }),
           spawnClaudeCodeProcess: ({ command, args, cwd, env }) => {

@@ -20,9 +20,10 @@ const paints = { ok: green, warn: yellow, fail: red, held: green, open: yellow, 
 
 export async function doctor({ home, json }: DoctorOptions): Promise<void> {
   const env = process.env;
-  const names = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"];
-  const credentialFrom = names.find((name) => env[name]) ?? null;
-  const checks = checksOf(await factsOf({ home, upstream: upstreamOf(env), credentialFrom }));
+  const names = ["ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY_FILE", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"];
+  const direct = directIn(home);
+  const credentialFrom = direct === undefined ? (names.find((name) => env[name]) ?? null) : "api.direct";
+  const checks = checksOf(await factsOf({ home, upstream: upstreamOf(env, direct), credentialFrom }));
   const failed = checks.filter(({ state }) => state === "fail");
   if (json !== true) for (const check of checks) printCheck(check);
   else if (failed.length === 0) printJson({ checks });
@@ -30,6 +31,15 @@ export async function doctor({ home, json }: DoctorOptions): Promise<void> {
     throw new CliError("unwell", `not as it should be: ${failed.map(({ name }) => name).join(", ")}`, {
       shown: { checks },
     });
+}
+
+/** What is wrong with the file is for a check to say. */
+function directIn(home: string): string[] | undefined {
+  try {
+    return loadConfig(join(home, "switchboard.toml")).api.direct;
+  } catch {
+    return undefined;
+  }
 }
 
 function printCheck({ name, state, detail, remedy }: Check): void {

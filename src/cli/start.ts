@@ -25,6 +25,8 @@ export async function start({ home, host, port, json }: StartOptions): Promise<v
         printLine(
           "No ANTHROPIC_API_KEY is set: answers come from the offline model, which only repeats and remembers.",
         );
+      } else if (daemon.upstream.kind === "direct") {
+        printLine("Claude answers, by the provider that api.direct in switchboard.toml names.");
       } else {
         printLine(`Claude answers, by ${daemon.upstream.baseUrl}`);
       }

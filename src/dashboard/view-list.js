@@ -160,7 +160,7 @@ function failedReplies(failed, retry) {
 function hostLine({ upstream, processes, version }, costToday) {
   return html`
     <footer class="host quiet">
-      <p>${upstream.kind === "offline" ? "Offline model: it repeats and remembers" : `Claude, by ${upstream.baseUrl}`}</p>
+      <p>${upstreamWords(upstream)}</p>
       <p>
         ${processes.live} of ${processes.max} processes, ${memoryWords(processes.memoryBytes)} of ${memoryWords(processes.memoryBytesMax)}
         ${processes.waiting === 0 ? nothing : html` · ${processes.waiting} waiting`}
@@ -168,6 +168,18 @@ function hostLine({ upstream, processes, version }, costToday) {
       <p>${costToday === null ? nothing : html`<span title="Since midnight UTC, by the list of prices">Today ${costToday.toFixed(2)} USD</span> · `}version ${version}</p>
     </footer>
   `;
+}
+
+/** @param {HostView["upstream"]} upstream */
+function upstreamWords(upstream) {
+  switch (upstream.kind) {
+    case "offline":
+      return "Offline model: it repeats and remembers";
+    case "direct":
+      return "Claude, by a provider of its own: not metered";
+    case "api":
+      return `Claude, by ${upstream.baseUrl}`;
+  }
 }
 
 /** @param {ChatView["state"]} state */

@@ -138,7 +138,8 @@ interface Asked {
 
 /** The smallest thing that tells whether the credential is taken: the tokens of a word, which cost nothing. */
 async function ask(upstream: Upstream): Promise<Asked | null> {
-  if (upstream === "offline") return null;
+  // How a provider of Claude's own is asked is for Claude Code to know.
+  if (upstream === "offline" || "environment" in upstream) return null;
   const url = upstream.baseUrl ?? "https://api.anthropic.com";
   try {
     const answer = await fetch(`${url.replace(/\/$/, "")}/v1/messages/count_tokens`, {

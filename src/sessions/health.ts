@@ -34,7 +34,7 @@ export interface ProcessSnapshot {
   waiting: "model" | "tool" | "compaction" | "approval" | "budget" | null;
   /** When the turn last got somewhere: a word of the model, a tool's begin or end, an answer's first byte. */
   progressAt: number;
-  /** A request is with the gateway, which has limits of its own for it. */
+  /** A request is with the gateway, which has limits of its own for it; or may be with a provider, of which the CLI sees to that. */
   asking: boolean;
   tools: ReadonlyArray<{ since: number; timeoutMs: number | null }>;
   ping: Ping;

@@ -253,7 +253,7 @@ export class Serving {
       idleSince,
       waiting: hasWork && waiting !== "start" && waiting !== "slot" && waiting !== "limit" ? waiting : null,
       progressAt: this.#progressAt,
-      asking: this.#asking.size > 0,
+      asking: this.#asking.size > 0 || this.#options.claude.isDirect,
       tools: this.#turn?.tools ?? [],
       ping: this.#ping,
       bytes,
@@ -364,6 +364,8 @@ export class Serving {
         this.#toolEnded(event);
         break;
       case "waiting":
+        // Through the gateway it is known by its request.
+        if (this.#options.claude.isDirect && event.for === "model") this.#runsOn();
         this.#turn?.waits(event.for);
         break;
       case "compacted":
@@ -587,11 +589,16 @@ export class Serving {
     this.#progressAt = this.#options.clock.monotonic();
     if (endedAt === null) this.#asking.add(n);
     else this.#asking.delete(n);
-    const { continuation } = this.#options;
-    if (continuation !== null && this.#occupied) this.#takeUp(continuation);
+    this.#runsOn();
     // Only the first request of a turn is kept; one that belongs to an earlier turn may still be ending.
     const begins = this.#request === null && firstByteAt === null && endedAt === null;
     if (begins || this.#request?.n === n) this.#request = { n, leftAt, firstByteAt };
+  }
+
+  /** The model is asked: so a turn that was cut runs again. */
+  #runsOn(): void {
+    const { continuation } = this.#options;
+    if (continuation !== null && this.#occupied) this.#takeUp(continuation);
   }
 
   /** The turn that was cut runs again: now others may join it. */

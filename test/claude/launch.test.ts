@@ -56,6 +56,20 @@ describe("a process's environment", () => {
     }
   });
 
+  it("has a provider's variables instead of the gateway's, none of them in the place of ours", () => {
+    const direct = { CLAUDE_CODE_USE_BEDROCK: "1", AWS_REGION: "eu-central-1", HOME: "/root", PATH: "/evil" };
+    const {
+      ANTHROPIC_BASE_URL: _,
+      ANTHROPIC_API_KEY: __,
+      CLAUDE_CODE_MAX_RETRIES: ___,
+      ...ours
+    } = environment;
+    assert.deepEqual(environmentOf(launch, path, direct), {
+      ...{ CLAUDE_CODE_USE_BEDROCK: "1", AWS_REGION: "eu-central-1" },
+      ...ours,
+    });
+  });
+
   it("has exactly these keys, whatever the host's environment holds", () => {
     assert.deepEqual(environmentOf(launch, path), environment);
     assert.deepEqual(optionsOf(launch, path).env, environment);

@@ -52,6 +52,7 @@ describe("what a process tells after its end", () => {
     const serve = async () => {
       const launches: Launch[] = [];
       const claude: Claude = {
+        isDirect: false,
         launch(launch) {
           launches.push(launch);
           const nothing = async () => {};

@@ -17,6 +17,7 @@ import { ManualClock } from "./manual-clock.ts";
 
 /** Processes that do what the test says: what a spare is in the house is looked at here, and what it does in test/e2e. */
 class Processes implements Claude {
+  readonly isDirect = false;
   readonly launches: Launch[] = [];
   readonly notes: string[] = [];
   /** What was asked of each, by its number. */
