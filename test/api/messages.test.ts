@@ -169,7 +169,7 @@ describe("messages over HTTP", () => {
     const wrong = await face.call("DELETE", "/v1/chats/a%2Fb/messages");
     assert.deepEqual([wrong.status, wrong.body.error.code], [405, "method_not_allowed"]);
     assert.deepEqual(wrong.headers.get("allow")?.split(", ").sort(), ["GET", "HEAD", "POST"]);
-    for (const path of ["/v1", "/v1/chats/", "/v1/chats/a/nothing", "/v1/chats//messages", "/metrics"]) {
+    for (const path of ["/v1", "/v1/chats/", "/v1/chats/a/nothing", "/v1/chats//messages", "/metric"]) {
       const { status, body } = await face.call("GET", path);
       assert.deepEqual([path, status, body.error.code], [path, 404, "not_found"]);
     }

@@ -190,8 +190,9 @@ describe("a prepared backup", () => {
     await backUp({ home: await newHome(), file: whole, version: "1" });
     const bytes = readFileSync(whole);
     const damaged = Buffer.from(bytes);
-    damaged.fill(0, bytes.length / 2, bytes.length / 2 + 20);
-    const broken = [0, 1, 10, bytes.length / 2, bytes.length - 1].map((length) => bytes.subarray(0, length));
+    const middle = Math.floor(bytes.length / 2);
+    damaged.fill(0, middle, middle + 20);
+    const broken = [0, 1, 10, middle, bytes.length - 1].map((length) => bytes.subarray(0, length));
     for (const part of [...broken, damaged, Buffer.from("no archive")]) {
       const file = fresh("part");
       writeFileSync(file, part);
