@@ -64,13 +64,13 @@ export class Metrics {
     ledger.onCommit((events) => {
       for (const event of events) this.#count(event);
     });
-    collectDefaultMetrics({ register: this.#registry });
     this.#gauges();
   }
 
   /** The text format of Prometheus. */
   async text(): Promise<string> {
-    return await this.#registry.metrics();
+    const [ours, process] = await Promise.all([this.#registry.metrics(), ofProcess().metrics()]);
+    return `${ours}\n${process}`;
   }
 
   /** A piece of text is on its way. */
@@ -206,6 +206,17 @@ export class Metrics {
       registers: [this.#registry],
     });
   }
+}
+
+let processRegistry: Registry | null = null;
+
+/** Of this process, whatever runs in it: once, and not before somebody asks, for observers are begun with it. */
+function ofProcess(): Registry {
+  if (processRegistry === null) {
+    processRegistry = new Registry();
+    collectDefaultMetrics({ register: processRegistry });
+  }
+  return processRegistry;
 }
 
 function seconds(ms: number): number {
