@@ -26,8 +26,8 @@ export class Metrics {
   readonly #registry = new Registry();
   /** By id: open messages that this daemon has accepted. */
   readonly #ways = new Map<string, Way>();
-  /** By id: running turns; `spoken`: its first piece of text has come. */
-  readonly #turns = new Map<string, { startedAt: number; spoken: boolean }>();
+  /** By id: running turns. The first text may come before its turn's start is committed. */
+  readonly #turns = new Map<string, { startedAt: number | null; firstTextAt: number | null }>();
   readonly #host: () => HostView;
 
   readonly #accepted = this.#counter("messages_accepted_total", "Messages accepted");
@@ -75,10 +75,11 @@ export class Metrics {
 
   /** A piece of text is on its way. */
   onText(turnId: string): void {
-    const turn = this.#turns.get(turnId);
-    if (turn === undefined || turn.spoken) return;
-    turn.spoken = true;
-    this.#firstText.observe(seconds(Date.now() - turn.startedAt));
+    const turn = this.#turns.get(turnId) ?? { startedAt: null, firstTextAt: null };
+    if (turn.firstTextAt !== null) return;
+    turn.firstTextAt = Date.now();
+    this.#turns.set(turnId, turn);
+    if (turn.startedAt !== null) this.#firstText.observe(seconds(turn.firstTextAt - turn.startedAt));
   }
 
   /** An answer of the model has cost something. */
@@ -138,13 +139,20 @@ export class Metrics {
 
   #turnChanged({ at, turnId, state, messageIds }: Extract<LedgerEvent, { type: "turn" }>): void {
     if (state === "started" || state === "joined") {
-      if (state === "started") this.#turns.set(turnId, { startedAt: at, spoken: false });
+      if (state === "started") this.#begun(at, turnId);
       for (const id of messageIds) this.#taken(at, id);
       return;
     }
     const turn = this.#turns.get(turnId);
-    if (turn !== undefined) this.#turn.observe({ outcome: state }, seconds(at - turn.startedAt));
+    if (turn !== undefined && turn.startedAt !== null)
+      this.#turn.observe({ outcome: state }, seconds(at - turn.startedAt));
     this.#turns.delete(turnId);
+  }
+
+  #begun(at: number, turnId: string): void {
+    const firstTextAt = this.#turns.get(turnId)?.firstTextAt ?? null;
+    this.#turns.set(turnId, { startedAt: at, firstTextAt });
+    if (firstTextAt !== null) this.#firstText.observe(seconds(firstTextAt - at));
   }
 
   #taken(at: number, messageId: string): void {
