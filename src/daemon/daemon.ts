@@ -66,9 +66,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
 }
 
 async function run({ home, host, port, env, started }: DaemonOptions, { stop, hurry }: Ends): Promise<void> {
+  const token = apiToken(home);
   const config = loadConfig(join(home, "switchboard.toml"));
   const upstream = upstreamOf(env, config.api.direct);
-  const token = apiToken(home);
   const log = createLogger(config.log_level);
   let app: Fetches = startingApi(log);
   const server = await listen(home, token, { app: { fetch: (request) => app.fetch(request) }, host, port });
