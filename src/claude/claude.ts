@@ -99,6 +99,9 @@ export interface ClaudeProcess {
   kill(graceMs?: number): Promise<void>;
 }
 
+/** For a provider that the gateway does not speak to: what its processes are given instead of the gateway's address. */
+export type Direct = Readonly<Record<string, string>>;
+
 export interface Claude {
   /** Its processes reach the model with a credential of their own: nothing of that passes the gateway. */
   readonly isDirect: boolean;

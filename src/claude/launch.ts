@@ -4,7 +4,7 @@
  */
 
 import type { Options, SandboxSettings } from "@anthropic-ai/claude-agent-sdk";
-import type { Launch, Sandbox, Space } from "./claude.ts";
+import type { Direct, Launch, Sandbox, Space } from "./claude.ts";
 import { claudeExecutable } from "./executable.ts";
 
 /**
@@ -25,9 +25,6 @@ const continuation = {
   CLAUDE_CODE_RESUME_INTERRUPTED_TURN: "1",
   CLAUDE_CODE_RESUME_SHOWS_CUT_OFF_CALLS: "1",
 };
-
-/** For a provider that the gateway does not speak to: what its processes are given instead of the gateway's address. */
-export type Direct = Readonly<Record<string, string>>;
 
 export function environmentOf(
   launch: Launch,

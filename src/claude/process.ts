@@ -30,11 +30,12 @@ import type {
   ClaudeEvent,
   ClaudeProcess,
   CompactionOutcome,
+  Direct,
   Launch,
   ToolRequest,
   TurnUsage,
 } from "./claude.ts";
-import { type Direct, optionsOf } from "./launch.ts";
+import { optionsOf } from "./launch.ts";
 import { ReplyText } from "./reply-text.ts";
 import { codeOf } from "./turns.ts";
 

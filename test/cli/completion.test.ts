@@ -63,7 +63,8 @@ printf 'got'; printf '<%s>' "$@"; echo
     after(async () => {
       await terminal?.close();
       await face?.end();
-      rmSync(folder, { recursive: true, force: true });
+      // What the shell has started may still be ending.
+      rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     });
 
     const arrived = () => terminal.window().flatMap((each) => /^got(<.*>)$/.exec(each)?.[1] ?? []);
