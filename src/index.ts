@@ -32,6 +32,7 @@ export type {
   ProcessView,
   RaisedView,
   Receipt,
+  ReloadView,
   ReplyView,
   SpendingView,
   Usage,

@@ -7,14 +7,8 @@ import { randomUUIDv7 } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import {
-  type Channel,
-  type ChannelHost,
-  channelsOf,
-  goneChannel,
-  isStopWord,
-  Outbox,
-} from "./channels/index.ts";
+import { type Channel, type ChannelHost, isStopWord, Outboxes } from "./channels/index.ts";
+import { checked } from "./checked.ts";
 import { claudeCode } from "./claude/index.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Config, defaultConfig } from "./config.ts";
@@ -31,10 +25,10 @@ import {
 } from "./contacts/inbound.ts";
 import { sessionNameBase } from "./contacts/names.ts";
 import { formatRegistry } from "./contacts/registry.ts";
-import { admitted, type Tiers, tiersOf } from "./contacts/tiers.ts";
+import { admitted, type Tiers } from "./contacts/tiers.ts";
 import { SwitchboardError } from "./errors.ts";
 import { type EventsOptions, Feed } from "./feed.ts";
-import { type Gateway, listPrices, type Price, type Prices, startGateway } from "./gateway/index.ts";
+import { type Gateway, startGateway } from "./gateway/index.ts";
 import {
   type Acceptance,
   type Chat,
@@ -51,15 +45,8 @@ import {
 import { type Logger, silent } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { startOffline } from "./offline/index.ts";
-import {
-  type HomeHolder,
-  homeId,
-  lockHome,
-  memoryOfTrees,
-  sweep,
-  totalMemory,
-  whyNoSandbox,
-} from "./os/index.ts";
+import { type HomeHolder, homeId, lockHome, memoryOfTrees, sweep, totalMemory } from "./os/index.ts";
+import { Reload } from "./reload.ts";
 import {
   Approvals,
   Budgets,
@@ -70,12 +57,12 @@ import {
   type ImportPlaces,
   importRegistry,
   Manager,
-  newcomerBytes,
   Pool,
   RateLimit,
   registryOf,
   type Session,
   Spares,
+  settingsOf,
   sweepImports,
 } from "./sessions/index.ts";
 import { version } from "./version.ts";
@@ -100,6 +87,7 @@ import {
   pendingView,
   type RaisedView,
   type Receipt,
+  type ReloadView,
   type SpendingView,
   spendingView,
   troubleView,
@@ -223,6 +211,16 @@ export interface Switchboard {
   undoReset(chatId: string): Promise<ActionView>;
 
   /**
+   * Takes over a changed config, without an interruption: a process that another one would now be started for goes with
+   * the end of its turn. `load` reads it; when it throws or the config is not valid nothing changes. What needs a new
+   * start is named in what comes back. Errors: those of `load`, `invalid_config`, `draining`.
+   *
+   * @example
+   * const { restart } = await switchboard.reload(() => loadConfig("./switchboard.toml"));
+   */
+  reload(load: () => Config): Promise<ReloadView>;
+
+  /**
    * What happens, as it happens: durable events in order without gap or double, from the one after `after`
    * (default: from now on), and pieces of `text` in between. Ends at the abort or when Switchboard closes; with
    * `follow: false` after what has happened by now, which is then all of it when `after` is not given.
@@ -250,9 +248,11 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
   const { upstream = "offline", config = defaultConfig(), log = silent } = options;
   const clock = systemClock;
   const home = resolve(options.home);
-  const tiers = tiersOf(config);
-  checkSandbox(tiers, config.path);
-  const channels = byName([...channelsOf(config.channels, clock), ...(options.channels ?? [])]);
+  const own = options.channels ?? [];
+  const { tiers, channels } = checked(config, {
+    own,
+    metered: upstream === "offline" || !("environment" in upstream),
+  });
   // What has been opened, to be closed in reverse order: at the end, or when the next step fails.
   const opened: Array<() => Promise<void> | void> = [];
   const hurry = new AbortController();
@@ -282,7 +282,6 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     const offline = upstream === "offline" ? await startOffline() : null;
     if (offline !== null) opened.push(() => offline.close());
     const direct = upstream !== "offline" && "environment" in upstream ? upstream.environment : null;
-    if (direct !== null) checkUnmetered(config);
     const api = upstream === "offline" || "environment" in upstream ? {} : upstream;
     const baseUrl = offline?.url ?? api.baseUrl ?? anthropicApi;
     const times = { patienceMs: config.api.patience_seconds * 1000 };
@@ -300,29 +299,21 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       running: join(home, "running"),
     };
     const { processes } = config;
-    const memoryBytes = processes.memory_mb === undefined ? defaultMemory() : processes.memory_mb * mebibyte;
-    const pool = new Pool(
-      {
-        memoryBytes,
-        maxProcesses: processes.max ?? Math.max(1, Math.floor(memoryBytes / newcomerBytes)),
-        maxStarts: processes.max_starts ?? availableParallelism(),
-      },
-      clock,
-    );
+    const settings = settingsOf(config, totalMemory());
+    const { limits, maxWaiting } = settings;
+    const maxStarts = processes.max_starts ?? availableParallelism();
+    const pool = new Pool({ ...settings.room, maxStarts }, clock);
     const claude = claudeCode({ homeId: id, path: config.path, direct, clock });
-    const spares = new Spares({ count: processes.spares, claude, gateway, pool, clock, log, folders });
+    const spares = new Spares({ count: settings.spares, claude, gateway, pool, clock, log, folders });
     const budgets = await storage(
       Budgets.open({
-        ...{ ledger, clock, log, prices: pricesOf(config.prices), hurry: hurry.signal },
-        usdPerDay: config.budget.usd_per_day ?? null,
+        ...{ ledger, clock, log, hurry: hurry.signal },
+        ...settings.money,
         onSpent: (spending) => metrics.onSpent(spending),
       }),
     );
     opened.push(() => budgets.settled());
-    const approvals = new Approvals({
-      ...{ ledger, clock, waitMs: config.approvals.wait_seconds * 1000 },
-      chatId: config.approvals.chat ?? null,
-    });
+    const approvals = new Approvals({ ledger, clock, ...settings.asking });
     const manager = new Manager({
       ledger,
       approvals,
@@ -337,18 +328,9 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       admitted,
       hostId: id,
       folders,
-      maxWaiting: processes.max_waiting,
+      maxWaiting,
       weigh: memoryOfTrees,
-      limits: {
-        idleMs: processes.idle_seconds * 1000,
-        processBytes: processes.process_memory_mb * mebibyte,
-        processBytesMax: Math.min(
-          memoryBytes,
-          (processes.process_memory_max_mb ?? 2 * processes.process_memory_mb) * mebibyte,
-        ),
-        drainMs: processes.drain_seconds * 1000,
-        stopMs: processes.stop_seconds * 1000,
-      },
+      limits,
       healthCheckMs: processes.health_check_seconds * 1000,
       hurry: hurry.signal,
       onText: (piece) => {
@@ -357,11 +339,12 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       },
     });
     opened.push(() => feed.close());
-    const started: Channel[] = [];
-    opened.push(async () => void (await Promise.all(started.map((channel) => channel.stop()))));
-    const outboxes: Outbox[] = [];
+    const outboxes = new Outboxes({
+      ...{ ledger, clock, log, hurry: hurry.signal },
+      hostOf: (channel) => switchboard.hostOf(channel),
+    });
     // After the turns have ended: their replies still go out, or wait for the next start.
-    opened.push(async () => void (await Promise.all(outboxes.map((outbox) => outbox.close(hurry.signal)))));
+    opened.push(() => outboxes.close());
     opened.push(() => manager.drain());
     const importPlaces = { ledger, spaces, imports: join(home, "imports") };
     await storage(sweepImports(importPlaces));
@@ -390,35 +373,15 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       feed,
       metrics,
       hurry,
-      textBytes: config.limits.text_bytes,
-      attachmentBytes: config.limits.attachment_bytes,
+      log,
+      config,
+      ownChannels: own,
       tiers,
-      rateLimit: new RateLimit(
-        {
-          chat: config.limits.chat_messages_per_minute ?? null,
-          all: config.limits.messages_per_minute ?? null,
-        },
-        clock,
-      ),
-      channels,
+      rateLimit: new RateLimit(settings.rates, clock),
+      outboxes,
       closeAll,
     });
-    const deliverBy = async (channel: Channel) => {
-      const outbox = new Outbox({ channel, ledger, clock, log });
-      outboxes.push(outbox);
-      await storage(outbox.start());
-    };
-    for (const channel of channels.values()) {
-      await channel.start(switchboard.hostOf(channel));
-      started.push(channel);
-      // Not before its channel has started: it sends at once.
-      await deliverBy(channel);
-    }
-    for (const name of await storage(ledger.channels())) {
-      if (channels.has(name)) continue;
-      log.warn({ channel: name }, "replies are to go out by a channel that is not configured; they fail");
-      await deliverBy(goneChannel(name));
-    }
+    await storage(outboxes.start(channels.values()));
     manager
       .resumeRecent(processes.resume_recent)
       .catch((error) => log.warn({ error: String(error) }, "the latest chats were not resumed"));
@@ -428,54 +391,6 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     await closeAll();
     throw error;
   }
-}
-
-/** A bound that nothing keeps is none. Throws `invalid_config`. */
-function checkUnmetered({ budget, tiers }: Config): void {
-  const bounds = [
-    ...Object.keys(budget).map((key) => `budget.${key}`),
-    ...Object.entries(tiers).flatMap(([name, tier]) =>
-      tier.budget === undefined ? [] : [`tiers.${name}.budget`],
-    ),
-  ];
-  const [field] = bounds;
-  if (field === undefined) return;
-  throw new SwitchboardError(
-    "invalid_config",
-    `${field}: nothing is metered with api.direct, so no budget can be kept`,
-    {
-      field,
-      hint: "Take it out, and set a bound with the provider.",
-    },
-  );
-}
-
-/** Rather than at each message. Throws `invalid_config`. */
-function checkSandbox(tiers: Tiers, path: string): void {
-  const tier = [...tiers.all].find(({ sandbox }) => sandbox)?.tier;
-  const why = tier === undefined ? null : whyNoSandbox(path);
-  if (why === null) return;
-  const field = `tiers.${tier}.sandbox`;
-  throw new SwitchboardError("invalid_config", `${field}: there can be no sandbox: ${why}`, {
-    field,
-    hint: "Install bubblewrap and socat where `path` finds them, or take the setting out.",
-  });
-}
-
-/** The config's prices, and behind them the built-in ones. */
-function pricesOf(own: Config["prices"]): Prices {
-  const named = Object.entries(own).map(([model, { input, output, ...rest }]): [string, Price] => [
-    model,
-    {
-      input,
-      output,
-      cacheWrite: rest.cache_write ?? input * 1.25,
-      cacheWrite1h: rest.cache_write_1h ?? input * 2,
-      cacheRead: rest.cache_read ?? input / 10,
-      webSearch: rest.web_search ?? 0.01,
-    },
-  ]);
-  return [Object.fromEntries(named), listPrices];
 }
 
 interface Parts {
@@ -495,11 +410,14 @@ interface Parts {
   feed: Feed;
   metrics: Metrics;
   hurry: AbortController;
-  textBytes: number;
-  attachmentBytes: number;
+  log: Logger;
+  /** That it was opened with. */
+  config: Config;
+  /** Those that the embedder brought. */
+  ownChannels: readonly Channel[];
   tiers: Tiers;
   rateLimit: RateLimit;
-  channels: ReadonlyMap<string, Channel>;
+  outboxes: Outboxes;
   closeAll: () => Promise<void>;
 }
 
@@ -507,13 +425,15 @@ class OpenSwitchboard implements Switchboard {
   readonly #parts: Parts;
   #state: HostView["state"] = "running";
   #closed: Promise<void> | null = null;
+  readonly #reload: Reload;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#reload = new Reload(parts);
   }
 
   get host(): HostView {
-    const { since, upstream, pool, spares, gateway, channels } = this.#parts;
+    const { since, upstream, pool, spares, gateway, outboxes } = this.#parts;
     return {
       version,
       pid: process.pid,
@@ -521,7 +441,7 @@ class OpenSwitchboard implements Switchboard {
       state: this.#state,
       upstream,
       trouble: troubleView(gateway.trouble),
-      channels: [...channels.keys()],
+      channels: outboxes.names,
       tiers: [...admitted],
       processes: {
         live: pool.live,
@@ -531,6 +451,7 @@ class OpenSwitchboard implements Switchboard {
         memoryBytesMax: pool.room.memoryBytes,
         spares: spares.ready,
       },
+      config: this.#reload.state,
     };
   }
 
@@ -540,10 +461,10 @@ class OpenSwitchboard implements Switchboard {
   }
 
   #channel(name: string): Channel {
-    const { channels } = this.#parts;
-    const channel = channels.get(name);
+    const { outboxes } = this.#parts;
+    const channel = outboxes.get(name);
     if (channel !== undefined) return channel;
-    const known = channels.size === 0 ? "there are none" : `known: ${[...channels.keys()].join(", ")}`;
+    const known = outboxes.names.length === 0 ? "there are none" : `known: ${outboxes.names.join(", ")}`;
     throw new SwitchboardError("invalid_request", `channel: no such channel (${known})`, {
       field: "channel",
       hint: "Name it in switchboard.toml under [channels], or leave it out and fetch the replies.",
@@ -558,7 +479,7 @@ class OpenSwitchboard implements Switchboard {
   }
 
   async #receive(chatId: string, input: InboundInput, channel: Channel | null): Promise<Receipt> {
-    const { textBytes, attachmentBytes } = this.#parts;
+    const { text_bytes: textBytes, attachment_bytes: attachmentBytes } = this.#reload.config.limits;
     parseInput(chatIdSchema, chatId, "chatId");
     const inbound = parseInput(inboundSchema, input);
     const size = Buffer.byteLength(inbound.text);
@@ -869,6 +790,11 @@ class OpenSwitchboard implements Switchboard {
     return { chatId, did: "undone", stopped: [], requeued: [], sessionId: undone.record.sdkSessionId };
   }
 
+  async reload(load: () => Config): Promise<ReloadView> {
+    if (this.#state !== "running") throw draining();
+    return await storage(this.#reload.reload(load));
+  }
+
   events(options: EventsOptions = {}): AsyncIterable<EventView> {
     return this.#parts.feed.follow(options);
   }
@@ -883,6 +809,7 @@ class OpenSwitchboard implements Switchboard {
 
   async #close(): Promise<void> {
     this.#state = "draining";
+    await this.#reload.settled;
     await this.#parts.closeAll();
     this.#state = "closed";
   }
@@ -947,14 +874,6 @@ async function memoryOf(pid: number): Promise<number | null> {
   return bytes?.get(pid) ?? null;
 }
 
-const mebibyte = 2 ** 20;
-
-/** What is left of the machine's memory when a quarter of it, and 1 GiB at least, is kept for everything else. */
-function defaultMemory(): number {
-  const total = totalMemory();
-  return Math.max(newcomerBytes, Math.floor(total - Math.max(1024 * mebibyte, total / 4)));
-}
-
 async function makeHome(home: string): Promise<void> {
   try {
     await makeFolder(home);
@@ -991,19 +910,6 @@ function inUse(home: string, { pid, since }: HomeHolder): SwitchboardError {
       hint: "Use that one, end it with `switchboard down`, or choose another home.",
     },
   );
-}
-
-/** Throws `invalid_config` when two have the same name. */
-function byName(channels: readonly Channel[]): ReadonlyMap<string, Channel> {
-  const named = new Map<string, Channel>();
-  for (const channel of channels) {
-    if (named.has(channel.name)) {
-      const field = `channels.${channel.name}`;
-      throw new SwitchboardError("invalid_config", `${field}: two channels have this name`, { field });
-    }
-    named.set(channel.name, channel);
-  }
-  return named;
 }
 
 function tooFast(): SwitchboardError {

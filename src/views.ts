@@ -149,6 +149,17 @@ export interface HostView {
     memoryBytesMax: number;
     spares: number;
   };
+  /**
+   * `since`: when the config in force was read. `refused`: why a later one was not taken over. `restart`: keys that were
+   * changed and hold from the next start on.
+   */
+  config: { since: string; refused: { at: string; message: string } | null; restart: string[] };
+}
+
+/** What a changed config has changed, by the keys in full: at once, and from the next start on. */
+export interface ReloadView {
+  changed: string[];
+  restart: string[];
 }
 
 /** The model's API in trouble. `transient` passes by itself; the others park the chats. */

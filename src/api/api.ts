@@ -10,6 +10,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { inputError } from "../contacts/inbound.ts";
 import type { Logger } from "../log.ts";
 import type { Switchboard } from "../switchboard.ts";
+import type { ReloadView } from "../views.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { chatRoutes } from "./chats.ts";
 import { dashboardRoutes } from "./dashboard.ts";
@@ -35,6 +36,8 @@ export interface ApiOptions {
   limits: { textBytes: number; attachmentBytes: number };
   /** Asked for by `POST /v1/shutdown`; may be called more than once. */
   shutdown(): void;
+  /** Asked for by `POST /v1/reload`: has the config read again. */
+  reload(): Promise<ReloadView>;
   /** Aborted when Switchboard is closed: open streams and waits end, and nothing is answered any more. */
   ending: AbortSignal;
   /** Default: the system's. */
@@ -108,7 +111,7 @@ export function createApi(options: ApiOptions): OpenAPIHono {
   usageRoutes(face, maxBodyBytes({}));
   registryRoutes(face);
   metricsRoutes(face);
-  hostRoutes(face, options.shutdown);
+  hostRoutes(face, options);
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
   app.doc31("/v1/openapi.json", {
     openapi: "3.1.0",

@@ -39,8 +39,9 @@ const statuses = {
   unsupported_media_type: 415,
   overloaded: 429,
   rate_limited: 429,
-  // Only a start can meet these two, never a request.
-  invalid_config: 500,
+  // A file of the daemon's, not what was sent.
+  invalid_config: 422,
+  // Only a start can meet it, never a request.
   home_in_use: 500,
   internal: 500,
   storage_failed: 503,

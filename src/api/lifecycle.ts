@@ -1,7 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import type { ReloadView } from "../views.ts";
 import { ApiError } from "./errors.ts";
-import { type Face, failures, json, openFailures, readFailures } from "./route.ts";
-import { healthSchema, hostSchema, readySchema, shutdownSchema } from "./schemas.ts";
+import { type Face, failures, json, openFailures, readFailures, writeFailures } from "./route.ts";
+import { healthSchema, hostSchema, readySchema, reloadSchema, shutdownSchema } from "./schemas.ts";
 
 /** Open to anyone on this machine who knows the address. */
 export function healthRoutes({ app, switchboard }: Face): void {
@@ -49,8 +50,11 @@ export function metricsRoutes({ app, switchboard }: Face): void {
   );
 }
 
-/** What the daemon is and how to end it. `shutdown` may be called more than once. */
-export function hostRoutes({ app, switchboard }: Face, shutdown: () => void): void {
+/** What the daemon is, how to change what it goes by, and how to end it. `shutdown` may be called more than once. */
+export function hostRoutes(
+  { app, switchboard }: Face,
+  { shutdown, reload }: { shutdown(): void; reload(): Promise<ReloadView> },
+): void {
   app.openapi(
     createRoute({
       method: "get",
@@ -59,6 +63,20 @@ export function hostRoutes({ app, switchboard }: Face, shutdown: () => void): vo
       responses: { 200: json(hostSchema, "As it runs"), ...failures() },
     }),
     (c) => c.json(switchboard.host, 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/reload",
+      summary:
+        "Have switchboard.toml read again: all of what it says, or nothing when something is not valid",
+      responses: {
+        200: json(reloadSchema, "It is in force"),
+        ...failures("invalid_config", ...writeFailures),
+      },
+    }),
+    async (c) => c.json(await reload(), 200),
   );
 
   app.openapi(

@@ -17,6 +17,7 @@ import type {
   MessageView,
   PendingView,
   RaisedView,
+  ReloadView,
   SpendingView,
 } from "../views.ts";
 import type { ApiErrorBody } from "./errors.ts";
@@ -235,6 +236,9 @@ export const eventSchema = z
   ])
   .meta({ id: "Event" });
 
+/** Of `switchboard.toml`, in full. */
+const keys = z.array(z.string());
+
 export const hostSchema = z
   .object({
     version: z.string(),
@@ -265,8 +269,23 @@ export const hostSchema = z
       memoryBytesMax: z.int(),
       spares: z.int(),
     }),
+    config: z.object({
+      since: time.meta({ description: "When the config in force was read" }),
+      refused: z
+        .object({ at: time, message: z.string() })
+        .nullable()
+        .meta({ description: "Why a later one was not taken over" }),
+      restart: keys.meta({ description: "Changed keys that hold from the next start on" }),
+    }),
   })
   .meta({ id: "Host" });
+
+export const reloadSchema = z
+  .object({
+    changed: keys.meta({ description: "They hold at once" }),
+    restart: keys.meta({ description: "They hold from the next start on" }),
+  })
+  .meta({ id: "Reload" });
 
 const delivery = reply.extend({
   chatId: z.string(),
@@ -389,6 +408,7 @@ export type SchemasMatchViews = [
   Holds<Matches<typeof actionSchema, ActionView>>,
   Holds<Matches<typeof eventSchema, EventView>>,
   Holds<Matches<typeof hostSchema, HostView>>,
+  Holds<Matches<typeof reloadSchema, ReloadView>>,
   Holds<Matches<typeof importSchema, ImportView>>,
   Holds<Matches<typeof deliverySchema, DeliveryView>>,
   Holds<Matches<typeof approvalSchema, ApprovalView>>,

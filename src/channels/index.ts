@@ -10,3 +10,5 @@ export {
 export { channelsOf } from "./configured.ts";
 export { goneChannel } from "./gone.ts";
 export { Outbox, type OutboxOptions } from "./outbox.ts";
+export { Outboxes } from "./outboxes.ts";
+export { webhookSchema } from "./webhook.ts";

@@ -18,18 +18,35 @@ export const connectMs = 10_000;
 const secretRule = "must be a text of at least 16 characters";
 
 export const webhookSchema = z.strictObject({
-  type: z.literal("webhook"),
-  /** Where replies are POSTed to. */
-  url: z.url({ protocol: /^https?$/, error: "must be an http or https URL" }),
-  /** Signs each reply: the receiver can tell that it comes from here. */
-  secret: z.string(secretRule).min(16, secretRule),
-  after_crash: z.enum(["resend", "mark", "hold"]).default("resend"),
+  type: z.literal("webhook").meta({ description: "Each reply is POSTed to a URL.", examples: ["webhook"] }),
+  url: z
+    .url({ protocol: /^https?$/, error: "must be an http or https URL" })
+    .meta({ description: "Where replies are POSTed to.", examples: ["http://127.0.0.1:9000/replies"] }),
+  secret: z
+    .string(secretRule)
+    .min(16, secretRule)
+    .meta({
+      description:
+        "Signs each reply, so that the receiver can tell that it comes from here; 16 characters at least.",
+      examples: ["put a long random text here"],
+      secret: true,
+    }),
+  after_crash: z
+    .enum(["resend", "mark", "hold"])
+    .default("resend")
+    .describe(
+      "A reply that may have gone out already: `resend` as it is, `mark` as a possible double, or `hold` until asked for.",
+    ),
   expire_seconds: z
     .number()
     .positive()
     .max(30 * 86_400)
-    .default(86_400),
-  stop_words: z.array(z.string().trim().min(1)).default(["stop"]),
+    .default(86_400)
+    .describe("A reply that is older is given up instead of being sent again."),
+  stop_words: z
+    .array(z.string().trim().min(1))
+    .default(["stop"])
+    .describe("Such a message stops what the chat is doing; the model never sees it."),
 });
 
 export type WebhookConfig = z.output<typeof webhookSchema>;

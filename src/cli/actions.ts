@@ -1,7 +1,7 @@
 /** `stop`, `close`, `restart`, `reset`, `undo-reset`, `down`: what they ask for is done when they end. */
 
 import { setTimeout as delay } from "node:timers/promises";
-import type { ActionView } from "../views.ts";
+import type { ActionView, ReloadView } from "../views.ts";
 import { type Client, chatPath } from "./client.ts";
 import { CliError } from "./exit.ts";
 import { printJson, printLine } from "./print.ts";
@@ -45,6 +45,17 @@ function describe({ did, stopped, requeued }: ActionView): string {
 
 function count(messages: number): string {
   return messages === 1 ? "1 message" : `${messages} messages`;
+}
+
+/** What it refuses changes nothing. */
+export async function reload(client: Client, { json }: { json?: true }): Promise<void> {
+  const done = await client.post<ReloadView>("/v1/reload");
+  if (json === true) return printJson(done);
+  const { changed, restart } = done;
+  printLine(
+    changed.length === 0 ? "nothing has changed that holds at once" : `changed: ${changed.join(", ")}`,
+  );
+  if (restart.length > 0) printLine(`from the next start on: ${restart.join(", ")}`);
 }
 
 /** Ends the daemon and waits until it is gone. That none runs is what was wanted. */

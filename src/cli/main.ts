@@ -2,7 +2,7 @@
 
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { version } from "../version.ts";
-import { act, down, forget } from "./actions.ts";
+import { act, down, forget, reload } from "./actions.ts";
 import { answer, approvals } from "./approvals.ts";
 import { type ChatOptions, chat } from "./chat.ts";
 import { complete } from "./completion/complete.ts";
@@ -247,6 +247,59 @@ function program(): Command {
     .action((file: string, _, command: Command) =>
       importRegistry(connect(command), file, command.optsWithGlobals()),
     );
+
+  root
+    .command("init")
+    .description(
+      "write a switchboard.toml into the home: every key, its default and what it means; needs no daemon",
+    )
+    .action(async (_, command: Command) => {
+      const { init } = await import("./init.ts");
+      init({ ...command.optsWithGlobals<GlobalOptions>(), home: homeOf(command) });
+    });
+
+  const config = root.command("config").description("the configuration");
+  config
+    .command("check")
+    .description(
+      "say of each value whether it is a default or what sets it, or what is wrong; needs no daemon",
+    )
+    .action(async (_, command: Command) => {
+      const { checkConfig } = await import("./config.ts");
+      checkConfig(command);
+    });
+
+  const keeper = root.command("service").description("have systemd or launchd keep the daemon up");
+  const deeds = {
+    install: "write its file, and start it",
+    status: "say whether it is installed, and how it is",
+    uninstall: "stop it, and remove its file; the home stays",
+  } as const;
+  for (const deed of ["install", "status", "uninstall"] as const) {
+    const command = keeper
+      .command(deed)
+      .description(deeds[deed])
+      .option("--name <name>", "of the service", "switchboard")
+      .option("--system", "for the whole machine instead of for you; what root does anyway")
+      .option("--as <user>", "with --system: who runs it (default: the home's owner)")
+      .addOption(
+        new Option("--manager <manager>", "default: the system's")
+          .choices(["systemd", "launchd"])
+          .default(process.platform === "darwin" ? "launchd" : "systemd"),
+      );
+    if (deed === "install") command.option("--print", "show the file instead of installing it");
+    command.action(async (_, given: Command) => {
+      const { service } = await import("./service.ts");
+      await service(given, deed);
+    });
+  }
+
+  root
+    .command("reload")
+    .description(
+      "have the daemon read switchboard.toml again: all of it, or nothing if something is not valid",
+    )
+    .action((_, command: Command) => reload(connect(command), command.optsWithGlobals()));
 
   root
     .command("down")

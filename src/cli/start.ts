@@ -16,6 +16,7 @@ export async function start({ home, host, port, json }: StartOptions): Promise<v
     host,
     port,
     env: process.env,
+    onTerminal: process.stdin.isTTY,
     started(daemon) {
       if (json === true) return printJson(daemon);
       printLine(`Switchboard answers at ${daemon.url}`);

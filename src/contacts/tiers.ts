@@ -65,7 +65,7 @@ export function isTier(name: string): name is TierName {
 
 /** The policies, and what two of them have in common. */
 export class Tiers {
-  readonly #policies: ReadonlyMap<string, Policy>;
+  #policies: ReadonlyMap<string, Policy>;
   /** Of each pair once: processes and spares are told apart by the policy's identity. */
   readonly #common = new Map<Policy, Map<Policy, Policy>>();
 
@@ -75,6 +75,36 @@ export class Tiers {
 
   get all(): Iterable<Policy> {
     return this.#policies.values();
+  }
+
+  /**
+   * Takes over what another config says. As long as a process would be started and judged alike the policy stays the same
+   * object, so that what runs under it goes on, with what else has changed; otherwise it is another.
+   */
+  adopt(next: Tiers): void {
+    const before = this.#common.entries().toArray();
+    const known = this.#policies;
+    this.#policies = new Map(
+      [...next.#policies].map(([tier, policy]) => [tier, kept(known.get(tier), policy)]),
+    );
+    this.#common.clear();
+    for (const [chat, commons] of before) {
+      for (const [sender, common] of commons) {
+        if (!this.#has(chat) || !this.#has(sender)) continue;
+        const ofChat = this.#common.get(chat) ?? new Map<Policy, Policy>();
+        this.#common.set(chat, ofChat.set(sender, kept(common, commonOf(chat, sender))));
+      }
+    }
+  }
+
+  /** Whether a process that was started under the policy is what one that is started now would be. */
+  isCurrent(policy: Policy): boolean {
+    const commons = this.#common.values().flatMap((ofChat) => ofChat.values());
+    return this.#has(policy) || commons.some((common) => common === policy);
+  }
+
+  #has(policy: Policy): boolean {
+    return this.get(policy.tier) === policy;
   }
 
   /** Undefined: its messages are refused. */
@@ -94,6 +124,24 @@ export class Tiers {
     this.#common.set(chat, ofChat.set(sender, common));
     return common;
   }
+}
+
+/** All that a process is started with and that its calls are judged by. */
+function fingerprint({
+  tier,
+  model,
+  fallbackModel,
+  systemPrompt,
+  tools,
+  rules,
+  sandbox,
+  once,
+}: Policy): string {
+  return JSON.stringify({ tier, model, fallbackModel, systemPrompt, tools, rules, sandbox, once });
+}
+
+function kept(known: Policy | undefined, next: Policy): Policy {
+  return known !== undefined && fingerprint(known) === fingerprint(next) ? Object.assign(known, next) : next;
 }
 
 /** The less trusted one, held to the rules of both. */

@@ -2,6 +2,7 @@
  * The daemon: Switchboard and its HTTP face, started and stopped in order.
  *
  *   start    token, address, home (`open`), API, `url`
+ *   SIGHUP   `switchboard.toml` is read again; what it says holds whole or not at all
  *   end      no more is accepted, turns end and processes close (`Switchboard.close`), streams end, address given up
  *
  * The address comes before the home: `open` takes up open messages and charges their tries, which a start that
@@ -11,11 +12,14 @@
 import { join } from "node:path";
 import { createApi, startingApi } from "../api/api.ts";
 import { type ApiServer, type Fetches, type ServeOptions, serveApi } from "../api/server.ts";
-import { loadConfig } from "../config.ts";
+import { systemClock } from "../clock.ts";
+import { type Config, loadConfig } from "../config.ts";
 import { SwitchboardError } from "../errors.ts";
 import { createLogger } from "../log.ts";
 import { type OpenOptions, open, type Switchboard } from "../switchboard.ts";
+import type { ReloadView } from "../views.ts";
 import { apiToken, readAddress, removeAddress, tokenFile, writeAddress } from "./home.ts";
+import { supervisorOf } from "./notify.ts";
 import { StartError, systemCode } from "./start-error.ts";
 import { upstreamOf } from "./upstream.ts";
 
@@ -26,8 +30,10 @@ export interface DaemonOptions {
   host: string;
   /** 0: any free one. */
   port: number;
-  /** Where the credentials of the model's API are looked for. */
+  /** Where the credentials of the model's API are looked for, and what systemd wants to be told. */
   env: Record<string, string | undefined>;
+  /** A terminal holds it: SIGHUP tells that this is gone, and ends the daemon instead of having the config read again. */
+  onTerminal?: boolean;
   /** Called once, when messages are accepted. */
   started(daemon: Started): void;
 }
@@ -42,54 +48,82 @@ export interface Started {
   upstream: Switchboard["host"]["upstream"];
 }
 
-interface Ends {
+interface Wishes {
   /** Finish what runs, then end. */
   stop: AbortController;
   /** End what is left at once. */
   hurry: AbortController;
+  /** Read the config again. */
+  reload: Wish;
 }
 
-/**
- * Runs until SIGTERM, SIGINT, SIGHUP or `POST /v1/shutdown`; a second signal ends what is left at once.
- * Resolves when no process is left. Throws a {@link StartError} or a `SwitchboardError` when it cannot start.
- */
-export async function runDaemon(options: DaemonOptions): Promise<void> {
-  const ends: Ends = { stop: new AbortController(), hurry: new AbortController() };
-  const onSignal = () => (ends.stop.signal.aborted ? ends.hurry : ends.stop).abort();
-  const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
-  for (const signal of signals) process.on(signal, onSignal);
-  try {
-    await run(options, ends);
-  } finally {
-    for (const signal of signals) process.off(signal, onSignal);
+/** Who listens late hears what was asked for before. */
+class Wish {
+  #wasAsked = false;
+  #listener: (() => void) | null = null;
+
+  ask(): void {
+    if (this.#listener === null) this.#wasAsked = true;
+    else this.#listener();
+  }
+
+  onAsked(listener: () => void): void {
+    this.#listener = listener;
+    if (this.#wasAsked) listener();
   }
 }
 
-async function run({ home, host, port, env, started }: DaemonOptions, { stop, hurry }: Ends): Promise<void> {
+/**
+ * Runs until SIGTERM, SIGINT or `POST /v1/shutdown`; a second signal ends what is left at once.
+ * Resolves when no process is left. Throws a {@link StartError} or a `SwitchboardError` when it cannot start.
+ */
+export async function runDaemon(options: DaemonOptions): Promise<void> {
+  const wishes: Wishes = {
+    stop: new AbortController(),
+    hurry: new AbortController(),
+    reload: new Wish(),
+  };
+  const end = () => (wishes.stop.signal.aborted ? wishes.hurry : wishes.stop).abort();
+  const reload = () => wishes.reload.ask();
+  const listeners = { SIGTERM: end, SIGINT: end, SIGHUP: options.onTerminal === true ? end : reload };
+  for (const [signal, listener] of Object.entries(listeners)) process.on(signal, listener);
+  try {
+    await run(options, wishes);
+  } finally {
+    for (const [signal, listener] of Object.entries(listeners)) process.off(signal, listener);
+  }
+}
+
+async function run({ home, host, port, env, started }: DaemonOptions, wishes: Wishes): Promise<void> {
+  const { stop, hurry } = wishes;
   const token = apiToken(home);
-  const config = loadConfig(join(home, "switchboard.toml"));
+  const file = join(home, "switchboard.toml");
+  const config = loadConfig(file);
   const upstream = upstreamOf(env, config.api.direct);
   const log = createLogger(config.log_level);
+  const supervisor = supervisorOf({ env, pid: process.pid, clock: systemClock, log });
   let app: Fetches = startingApi(log);
   const server = await listen(home, token, { app: { fetch: (request) => app.fetch(request) }, host, port });
   try {
     const switchboard = await openHome({ home, upstream, config, log });
     const ending = new AbortController();
-    try {
+    const adopt = ({ limits, log_level }: Config) => {
+      log.level = log_level;
       app = createApi({
-        switchboard,
-        token,
-        host,
-        log,
-        limits: {
-          textBytes: config.limits.text_bytes,
-          attachmentBytes: config.limits.attachment_bytes,
-        },
+        ...{ switchboard, token, host, log, reload, ending: ending.signal },
+        limits: { textBytes: limits.text_bytes, attachmentBytes: limits.attachment_bytes },
         shutdown: () => stop.abort(),
-        ending: ending.signal,
       });
+    };
+    const reload = reloader(file, switchboard, adopt);
+    const stopWatch = supervisor.watch(() => answers(switchboard));
+    try {
+      adopt(config);
+      // It logs by itself why nothing comes of it.
+      wishes.reload.onAsked(() => void reload().catch(() => {}));
       writeAddress(home, server.url);
       log.info({ url: server.url }, "started");
+      await supervisor.ready(server.url);
       started({
         pid: process.pid,
         url: server.url,
@@ -100,13 +134,43 @@ async function run({ home, host, port, env, started }: DaemonOptions, { stop, hu
       });
       await aborted(stop.signal);
       log.info({}, "ending");
+      void supervisor.stopping();
     } finally {
       await switchboard.close({ hurry: hurry.signal });
       ending.abort();
       removeAddress(home, server.url);
+      stopWatch();
     }
   } finally {
     await server.close();
+  }
+}
+
+/** Reads the config again; what Switchboard has taken over is `adopt`'s, too. */
+function reloader(
+  file: string,
+  switchboard: Switchboard,
+  adopt: (config: Config) => void,
+): () => Promise<ReloadView> {
+  return async () => {
+    const read: Config[] = [];
+    const done = await switchboard.reload(() => {
+      const config = loadConfig(file);
+      read.push(config);
+      return config;
+    });
+    read.forEach(adopt);
+    return done;
+  };
+}
+
+/** Whether the ledger says anything: that another program holds the file, or the disk is full, no new start would mend. */
+async function answers(switchboard: Switchboard): Promise<void> {
+  try {
+    await switchboard.chats({ limit: 1 });
+  } catch (error) {
+    const isHeld = error instanceof SwitchboardError && /^storage_(busy|full)$/.test(error.code);
+    if (!isHeld) throw error;
   }
 }
 

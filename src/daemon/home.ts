@@ -36,7 +36,7 @@ export function apiToken(home: string): string {
 }
 
 /** With its parents. Node's own way to do that never ends where a file system denies that it could (measured: /proc). */
-function makeFolder(path: string): void {
+export function makeFolder(path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {

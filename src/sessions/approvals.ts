@@ -45,12 +45,17 @@ const shownInput = 700;
 const mostPending = 1000;
 
 export class Approvals {
-  readonly #options: ApprovalsOptions;
+  #options: ApprovalsOptions;
   /** By the question's id: whoever waits for its answer. */
   readonly #waiting = new Map<string, () => void>();
 
   constructor(options: ApprovalsOptions) {
     this.#options = options;
+  }
+
+  /** Holds from the next question on. */
+  change(asking: Pick<ApprovalsOptions, "waitMs" | "chatId">): void {
+    this.#options = { ...this.#options, ...asking };
   }
 
   /** Null: a person allows the call. Otherwise why it must not run, for Claude to read. Rejects when the process is gone. */

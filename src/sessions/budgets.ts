@@ -39,7 +39,7 @@ const billionth = 1e-9;
 const retryMs = 1000;
 
 export class Budgets {
-  readonly #options: BudgetsOptions;
+  #options: BudgetsOptions;
   readonly #listeners = new Set<() => void>();
   readonly #unpriced = new Set<string>();
   #day = "";
@@ -63,6 +63,12 @@ export class Budgets {
     }
     for (const { scope, cost } of await ledger.allowances(day)) budgets.#allow(scope, cost);
     return budgets;
+  }
+
+  /** Chats that wait for a budget look again; so they do when a tier's has changed. */
+  change(money: Pick<BudgetsOptions, "prices" | "usdPerDay">): void {
+    this.#options = { ...this.#options, ...money };
+    for (const listener of this.#listeners) listener();
   }
 
   /** Has to be called before a chat asks the model anything. */

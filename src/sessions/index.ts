@@ -9,4 +9,5 @@ export { RateLimit } from "./rate.ts";
 export { type ImportOptions, importRegistry, registryOf } from "./registry.ts";
 export { clearLeft } from "./running.ts";
 export type { Session } from "./session.ts";
+export { type Settings, settingsOf } from "./settings.ts";
 export { Spares } from "./spares.ts";

@@ -39,7 +39,7 @@ interface Replacement {
 }
 
 export class Manager {
-  readonly #options: ManagerOptions;
+  #options: ManagerOptions;
   readonly #around: Surroundings;
   readonly #sessions = new Map<string, Session>();
   readonly #replacing = new Map<string, Replacement>();
@@ -126,6 +126,14 @@ export class Manager {
   /** A contact was changed from outside. */
   contactChanged(chatId: string, contact: Contact): void {
     this.#sessions.get(chatId)?.contactChanged(contact);
+  }
+
+  /** What the config says has changed, the tiers with it. */
+  change({ limits, maxWaiting }: Pick<ManagerOptions, "limits" | "maxWaiting">): void {
+    this.#options = { ...this.#options, maxWaiting };
+    // Each session looks there whenever it needs one.
+    Object.assign(this.#options.limits, limits);
+    for (const session of this.#sessions.values()) session.tiersChanged();
   }
 
   /** Does something with the chat's session; one is made for it when the chat is dormant. */

@@ -47,19 +47,23 @@ interface Place {
 }
 
 export class Pool {
-  readonly room: Room;
+  #room: Room;
   readonly starts: Gate;
   readonly #clock: Clock;
   readonly #places = new Map<Tenant, Place>();
   readonly #line = new Queue<{ tenant: Tenant; since: number }>();
 
   constructor({ maxStarts, ...room }: Room & { maxStarts: number }, clock: Clock) {
-    this.room = room;
+    this.#room = room;
     this.starts = new Gate(maxStarts);
     this.#clock = clock;
   }
 
   // What others see
+
+  get room(): Readonly<Room> {
+    return this.#room;
+  }
 
   /** Places that are taken. */
   get live(): number {
@@ -136,6 +140,13 @@ export class Pool {
     if (this.#places.delete(tenant)) this.#admit();
   }
 
+  /** There is more room, or less: then idle ones close, and busy ones when they have become idle. */
+  resize(room: Room): void {
+    this.#room = room;
+    this.#admit();
+    this.makeRoom();
+  }
+
   /** What the trees of some tenants were found to take. */
   weighed(bytes: ReadonlyMap<Tenant, number>): void {
     for (const [tenant, weight] of bytes) {
@@ -149,7 +160,8 @@ export class Pool {
   /** To be called whenever a tenant becomes idle. */
   makeRoom(): void {
     // On the way of each message, so the ordinary case comes first.
-    if (!this.isContended && this.bytes <= this.room.memoryBytes) return;
+    const { maxProcesses, memoryBytes } = this.room;
+    if (!this.isContended && this.bytes <= memoryBytes && this.live <= maxProcesses) return;
     const taken = [...this.#places].map(([tenant, place]) => ({
       tenant,
       place,

@@ -35,7 +35,7 @@ export interface Rates {
 const manyBuckets = 10_000;
 
 export class RateLimit {
-  readonly #rates: Rates;
+  #rates: Rates;
   readonly #clock: Clock;
   readonly #chats = new Map<string, ChatBucket>();
   #all: Bucket | undefined;
@@ -43,6 +43,11 @@ export class RateLimit {
   constructor(rates: Rates, clock: Clock) {
     this.#rates = rates;
     this.#clock = clock;
+  }
+
+  /** Holds from the next message on. */
+  change(rates: Rates): void {
+    this.#rates = rates;
   }
 
   /** Takes one for a message that is about to be accepted; `chat`: the rate of its chat. Null: it comes too fast. */

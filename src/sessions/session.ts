@@ -293,6 +293,14 @@ export class Session implements Tenant {
     if (this.#book.page !== null) this.#book.page.contact = contact;
   }
 
+  /** A process that another one would now be started for ends with its turn. */
+  tiersChanged(): void {
+    const serving = this.#serving;
+    if (serving === null || serving.state === "closing" || serving.isRetiring) return;
+    if (this.#around.tiers.isCurrent(serving.policy)) this.#pump();
+    else serving.retire(`tier ${serving.policy.tier} has changed`);
+  }
+
   // Actions
 
   /** Ends everything that is open now; goes past the queue and past other actions. */

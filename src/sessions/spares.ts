@@ -65,7 +65,7 @@ let lastNumber = 900_000_000_000_000;
 const needsItLast = Number.MAX_SAFE_INTEGER;
 
 export class Spares {
-  readonly #options: SparesOptions;
+  #options: SparesOptions;
   readonly #spares = new Set<Spare>();
   /** Policies of the last new chats, the latest first. */
   #recent: readonly Policy[] = [];
@@ -93,6 +93,11 @@ export class Spares {
   /** The policies that new chats are likely to have, the likeliest first. */
   expect(policies: readonly Policy[]): void {
     this.#recent = policies.slice(0, this.#options.count);
+  }
+
+  /** Holds from the next look at what is missing on. */
+  change({ count }: Pick<SparesOptions, "count">): void {
+    this.#options = { ...this.#options, count };
   }
 
   /** For a new chat: one that is ready, if there is one. It has to be handed over or closed. */

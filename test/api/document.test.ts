@@ -36,6 +36,8 @@ const broken: Channel = {
   send: async () => ({ kind: "refused", reason: "it takes nothing", retry: false }),
   stop: async () => {},
 };
+/** What the config file says by now. */
+let changed = config;
 const switchboard = await open({
   ...{ home: join(folder, "home"), config, channels: [broken] },
   upstream: { baseUrl: model.url },
@@ -58,6 +60,7 @@ function api(over: Switchboard, more: { ending?: AbortSignal; shutdown?: () => v
     log: silent,
     limits: { textBytes: 1024, attachmentBytes: 0 },
     shutdown: () => {},
+    reload: () => over.reload(() => changed),
     ending: new AbortController().signal,
     ...more,
   });
@@ -220,6 +223,16 @@ const drivers: Record<string, Record<string, () => Call | Promise<Call>>> = {
   "get /readyz": { 200: () => get("/readyz") },
   "get /metrics": { 200: () => get("/metrics") },
   "get /v1/host": { 200: () => get("/v1/host") },
+  "post /v1/reload": {
+    200: () => {
+      changed = config;
+      return post("/v1/reload");
+    },
+    invalid_config: () => {
+      changed = { ...config, tiers: { queen: {} } };
+      return post("/v1/reload");
+    },
+  },
   "post /v1/shutdown": { 202: () => post("/v1/shutdown") },
   "post /v1/chats/{chatId}/messages": {
     200: () => post(chat("alice", "/messages?wait=60"), message()),

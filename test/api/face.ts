@@ -2,6 +2,7 @@
 
 import { createApi } from "../../src/api/api.ts";
 import { type ApiServer, serveApi } from "../../src/api/server.ts";
+import { defaultConfig } from "../../src/config.ts";
 import { type Logger, silent } from "../../src/log.ts";
 import type { Switchboard } from "../../src/switchboard.ts";
 
@@ -55,6 +56,7 @@ export async function serve(switchboard: Switchboard, options: FaceOptions = {})
     log,
     limits: { textBytes, attachmentBytes },
     shutdown: () => face.shutdowns++,
+    reload: () => switchboard.reload(defaultConfig),
     ending: ending.signal,
   });
   const server: ApiServer = await serveApi({

@@ -38,6 +38,7 @@ export class MemorySwitchboard implements Switchboard {
     channels: [],
     tiers: ["family"],
     processes: { live: 0, max: 1, waiting: 0, memoryBytes: 0, memoryBytesMax: 1, spares: 0 },
+    config: { since: now(), refused: null, restart: [] },
   };
   /** Thrown by the next call of `receive`. */
   failNext: Error | null = null;
@@ -73,6 +74,10 @@ export class MemorySwitchboard implements Switchboard {
 
   piece(text: TextPiece): void {
     this.#tell(text);
+  }
+
+  async reload() {
+    return { changed: [], restart: [] };
   }
 
   async receive(chatId: string, inbound: unknown) {

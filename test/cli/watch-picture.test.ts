@@ -29,6 +29,7 @@ describe("the picture of sessions --watch", () => {
       channels: [],
       tiers: [],
       processes: { live: 3, max: 8, waiting: 0, memoryBytes: 3, memoryBytesMax: 8, spares: 0 },
+      config: { since: "", refused: null, restart: [] },
     },
     at: new Date(2026, 0, 10, 9, 5, 7).getTime(),
     stale: false,

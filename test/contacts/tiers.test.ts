@@ -228,3 +228,39 @@ describe("who speaks in a group", () => {
       assert.equal(tiersWith().for(chat, sender), undefined);
   });
 });
+
+describe("tiers that adopt others", () => {
+  const before = { family: { model: "opus" }, bots: { model: "haiku" } };
+
+  it("keep a policy, with what has changed in it, as long as processes under it would be the same", () => {
+    const tiers = tiersWith(before);
+    const [family, common] = [tiers.get("family"), tiers.for("admin", "family")];
+    tiers.adopt(tiersWith({ family: { model: "opus", queue_mode: "queue", idle_seconds: 9 } }));
+    assert.equal(tiers.get("family"), family);
+    assert.deepEqual([family?.queueMode, family?.idleMs], ["queue", 9000]);
+    assert.equal(tiers.for("admin", "family"), common);
+    assert.deepEqual([common?.queueMode, common?.idleMs], ["queue", 9000]);
+    assert.ok(family && common && tiers.isCurrent(family) && tiers.isCurrent(common));
+  });
+
+  const changes: Array<[what: string, change: Config["tiers"][string]]> = [
+    ["model", { model: "sonnet" }],
+    ["prompt", { model: "opus", system_prompt: "Be brief." }],
+    ["tools", { model: "opus", tools: ["Read"] }],
+    ["rules", { model: "opus", read_folders: ["/srv"] }],
+    ["sandbox", { model: "opus", sandbox: true }],
+  ];
+  for (const [what, change] of changes) {
+    it(`have another policy when its ${what} changed, in common with others, too`, () => {
+      const tiers = tiersWith(before);
+      const [family, common, bots] = [tiers.get("family"), tiers.for("admin", "family"), tiers.get("bots")];
+      assert.ok(family && common && bots);
+      tiers.adopt(tiersWith({ ...before, family: change }));
+      assert.deepEqual(
+        [family, common, bots].map((policy) => tiers.isCurrent(policy)),
+        [false, false, true],
+      );
+      assert.notEqual(tiers.for("admin", "family"), common);
+    });
+  }
+});

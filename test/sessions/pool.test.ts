@@ -252,6 +252,24 @@ describe("the pool", () => {
     assert.equal(pool.givesWay(b, 13), true);
   });
 
+  it("can grow, and lets in who waits; or shrink, and has idle ones close until it fits", async () => {
+    const pool = new Pool({ ...room, maxProcesses: 1 }, new ManualClock());
+    const [first, second, third] = ["1", "2", "3"].map((name) => new Chat(name, () => {}));
+    assert.ok(first && second && third);
+    await pool.acquire(first, first.abort.signal);
+    const waiting = [second, third].map((chat) => pool.acquire(chat, chat.abort.signal));
+    pool.resize({ ...room, maxProcesses: 3 });
+    assert.deepEqual(await Promise.all(waiting), [true, true]);
+    assert.equal(pool.isContended, false);
+
+    first.untilNext = 10;
+    third.untilNext = 99;
+    pool.resize({ ...room, maxProcesses: 2 });
+    assert.deepEqual([first.asked, second.asked, third.asked], [false, false, true]);
+    pool.resize({ ...room, maxProcesses: 1 });
+    assert.deepEqual([first.asked, second.asked], [true, false]);
+  });
+
   it("does not let a slot be released twice, or by who has none", async () => {
     const pool = new Pool({ ...room, maxProcesses: 1 }, new ManualClock());
     const [first, second, third] = ["1", "2", "3"].map((name) => new Chat(name, () => {}));

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { z } from "zod";
-import { chatSchema, messageSchema } from "../../src/api/schemas.ts";
+import { chatSchema, historySchema, messageSchema } from "../../src/api/schemas.ts";
 import type { InboundInput } from "../../src/index.ts";
 import { type OfflineModel, type RecordedRequest, type Step, startOffline } from "../../src/offline/index.ts";
 import { type Daemon, startDaemon } from "../cli/rig.ts";
@@ -127,6 +127,12 @@ export class DaemonRig {
 
   chat(chatId: string): Promise<z.output<typeof chatSchema>> {
     return this.#call(chatSchema, "GET", `/v1/chats/${encodeURIComponent(chatId)}`);
+  }
+
+  /** A chat's first 1000 messages and replies. */
+  async history(chatId: string): Promise<z.output<typeof historySchema>["history"]> {
+    const path = `/v1/chats/${encodeURIComponent(chatId)}/messages?limit=1000`;
+    return (await this.#call(historySchema, "GET", path)).history;
   }
 
   async pid(chatId: string): Promise<number> {
