@@ -316,6 +316,42 @@ export interface PendingChat {
   lastAt: number;
 }
 
+/** Length of the stretches of time that a {@link Rollup} is about, in ms. They begin at midnight UTC. */
+export const rollupMs = 5 * 60_000;
+/** How long they are kept, in ms: seven days. */
+export const rollupsKeptMs = 7 * 24 * 3_600_000;
+
+/** What happened in a stretch of time, over all chats, and how it stood at most. */
+export interface Rollup {
+  /** When it begins. */
+  at: number;
+  /** Turns that ended, however they did. */
+  turns: number;
+  /** Messages by the end status that they got. */
+  answered: number;
+  refused: number;
+  failed: number;
+  stopped: number;
+  /** How many were answered within so many ms of their acceptance, and not within those of the one before. */
+  answerTimes: Array<{ upToMs: number; count: number }>;
+  /** In billionths of a USD. */
+  cost: number;
+  /** The highest {@link Gauge} of it; null: nobody told. */
+  live: number | null;
+  waiting: number | null;
+  memoryBytes: number | null;
+}
+
+/** How it stands now. */
+export interface Gauge {
+  /** Processes. */
+  live: number;
+  /** Chats in the line for a process. */
+  waiting: number;
+  /** Of all process trees. */
+  memoryBytes: number;
+}
+
 /** A session's space and what belongs to it, of a chat that nobody remembers. */
 export interface ForgottenSpace {
   sessionId: string;
@@ -698,6 +734,15 @@ export interface Ledger {
   /** Allows more for a day. A chat's is told by a `notice` event `budget_raised`. `invalid`: no such chat. */
   allowMore(day: string, allowance: Allowance): Promise<void>;
   allowances(day: string): Promise<Allowance[]>;
+
+  // How things go
+
+  /** Puts down how it stands, and drops what is older than `rollupsKeptMs`. */
+  gauge(gauge: Gauge): Promise<void>;
+  /** From the stretch on that begins at `since` or later, oldest first. One in which nothing happened is left out. */
+  rollups(since: number): Promise<Rollup[]>;
+  /** How many chats are known. */
+  chatCount(): Promise<number>;
 
   // Questions to a person
 

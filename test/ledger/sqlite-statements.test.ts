@@ -105,6 +105,7 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   write.spend("a", spent());
   write.allowMore("2026-01-31", { scope: { chatId: "a" }, cost: 1 });
   write.decideApproval("q", "approved", "operator");
+  write.gauge({ live: 1, waiting: 0, memoryBytes: 1 });
   write.endApproval(lease, "q", "used");
   const proof = { sessionId: session.id, sdkSessionId: "sdk", toldFacts: "John" };
   write.endTurn(lease, answered("t", [first], { proven: proof, endings: [stopped(third)] }));
@@ -157,6 +158,8 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   read.spending("2026-01-31");
   read.chatSpending("a", "2026-01-31");
   read.allowances("2026-01-31");
+  read.rollups(0);
+  read.chatCount();
   read.pendingChat("stranger");
   read.pendingChats(10);
   read.approval("q");

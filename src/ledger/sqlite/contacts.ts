@@ -184,6 +184,7 @@ export function insertChat(
     created_at: createdAt,
     active_at: lastMessageAt ?? createdAt,
   });
+  db.run("UPDATE meta SET chats = chats + 1 WHERE id = 1");
 }
 
 /**

@@ -44,6 +44,7 @@ export function createForgetWrites(db: Database): Pick<Writes, "forget" | "space
         db.run(`DELETE FROM ${table} WHERE chat_id = ?`, chatId);
       for (const table of ["chat_spending", "allowances", "pending", "chats"])
         db.run(`DELETE FROM ${table} WHERE chat_id = ?`, chatId);
+      db.run("UPDATE meta SET chats = chats - 1 WHERE id = 1");
       forgetName(db, name);
     },
 

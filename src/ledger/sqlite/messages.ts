@@ -7,9 +7,10 @@ import { requireLease } from "./ownership.ts";
 import { requireRunning } from "./processes.ts";
 import type { Writes } from "./protocol.ts";
 import { tellNotices } from "./replies.ts";
+import { countEnd } from "./rollups.ts";
 import { isOpen, type MessageState, type TryRow } from "./rows.ts";
 
-const returningState = "RETURNING status, ran, tries, error_code, error_message, reply_id";
+const returningState = "RETURNING status, ran, tries, error_code, error_message, reply_id, accepted_at";
 
 export function createMessageWrites(db: Database): Pick<Writes, "charge" | "requeue" | "endMessages"> {
   return {
@@ -93,6 +94,7 @@ export function endMessage(db: Database, at: number, { chatId }: Lease, ending: 
   );
   if (state === undefined) return;
   endTry(db, messageId, status === "stopped" ? "stopped" : "failed");
+  countEnd(db, at, state);
   appendMessageEvent(db, at, chatId, messageId, state);
 }
 
@@ -114,5 +116,6 @@ export function answerMessage(
   );
   if (state === undefined) return;
   endTry(db, messageId, "answered");
+  countEnd(db, at, state);
   appendMessageEvent(db, at, chatId, messageId, state);
 }

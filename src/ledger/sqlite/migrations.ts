@@ -341,4 +341,28 @@ export const migrations: readonly string[] = [
     DELETE FROM attachment_data WHERE message_id = NEW.id;
   END;
   `,
+  `
+  -- A count of a million rows is no look-up.
+  ALTER TABLE meta ADD COLUMN chats INTEGER NOT NULL DEFAULT 0;
+  UPDATE meta SET chats = (SELECT count(*) FROM chats);
+
+  CREATE TABLE rollups (
+    at INTEGER PRIMARY KEY,
+    turns INTEGER NOT NULL DEFAULT 0,
+    answered INTEGER NOT NULL DEFAULT 0,
+    refused INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    stopped INTEGER NOT NULL DEFAULT 0,
+    cost INTEGER NOT NULL DEFAULT 0,
+    live INTEGER,
+    waiting INTEGER,
+    memory_bytes INTEGER
+  ) STRICT;
+  CREATE TABLE answer_times (
+    at INTEGER NOT NULL,
+    up_to_ms INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (at, up_to_ms)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

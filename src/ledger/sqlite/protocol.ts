@@ -64,6 +64,8 @@ type ReadMethod =
   | "spending"
   | "chatSpending"
   | "allowances"
+  | "rollups"
+  | "chatCount"
   | "approval"
   | "pendingApprovals"
   | "channels"

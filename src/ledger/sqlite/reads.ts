@@ -7,6 +7,7 @@ import { lastEventSeq, readEvents } from "./events.ts";
 import { readForgottenSpaces } from "./forget.ts";
 import { readPending, readPendingChat } from "./pending.ts";
 import type { Reads } from "./protocol.ts";
+import { readRollups } from "./rollups.ts";
 import {
   type ChatRow,
   chatOf,
@@ -143,6 +144,9 @@ export function createReads(db: Database): Reads {
     spending: (since) => readSpending(db, since),
     chatSpending: (chatId, since) => readChatSpending(db, chatId, since),
     allowances: (day) => readAllowances(db, day),
+
+    rollups: (since) => readRollups(db, since),
+    chatCount: () => db.one<{ chats: number }>("SELECT chats FROM meta WHERE id = 1").chats,
 
     forgottenSpaces: () => readForgottenSpaces(db),
     pendingChat: (chatId) => readPendingChat(db, chatId),

@@ -123,6 +123,7 @@ export interface MessageState extends ErrorRow {
   ran: number | null;
   tries: number;
   reply_id: string | null;
+  accepted_at: number;
 }
 
 export interface MessageRow extends MessageState {
@@ -136,7 +137,6 @@ export interface MessageRow extends MessageState {
   route: string;
   command: Message["command"];
   attachments: string | null;
-  accepted_at: number;
   sent_at: number | null;
   ended_at: number | null;
 }

@@ -4,6 +4,7 @@ import { type Allowance, LedgerError, type Spending } from "../ledger.ts";
 import type { Database } from "./database.ts";
 import { appendEvent } from "./events.ts";
 import type { Writes } from "./protocol.ts";
+import { countCost } from "./rollups.ts";
 
 /** Rows that are read at most. */
 const most = 10_000;
@@ -40,6 +41,7 @@ export function createSpendingWrites(db: Database): Pick<Writes, "spend" | "allo
         chatId,
         ...values,
       );
+      countCost(db, Date.now(), cost);
     },
 
     allowMore(day, { scope, cost }) {

@@ -12,6 +12,7 @@ import { createProcessWrites, endLeftProcesses } from "./processes.ts";
 import type { Reads, Writes } from "./protocol.ts";
 import { createReads } from "./reads.ts";
 import { createReplyWrites } from "./replies.ts";
+import { createRollupWrites } from "./rollups.ts";
 import { createSessionWrites } from "./sessions.ts";
 import { createSpendingWrites } from "./spending.ts";
 import { createToolWrites } from "./tools.ts";
@@ -31,6 +32,7 @@ export function createStore(db: Database): { reads: Reads; writes: Writes } {
       ...createToolWrites(db),
       ...createApprovalWrites(db),
       ...createSpendingWrites(db),
+      ...createRollupWrites(db),
       ...createPendingWrites(db),
       ...createForgetWrites(db),
       ...createReplyWrites(db),

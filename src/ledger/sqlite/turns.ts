@@ -9,6 +9,7 @@ import { requireProcess } from "./processes.ts";
 import type { Writes } from "./protocol.ts";
 import { turnMembers } from "./reads.ts";
 import { requireMessage, storeReply, tellNotices } from "./replies.ts";
+import { countTurn } from "./rollups.ts";
 import { isOpen } from "./rows.ts";
 import { requireSession } from "./sessions.ts";
 import { endLeftTools } from "./tools.ts";
@@ -57,6 +58,7 @@ export function createTurnWrites(
         at,
         turn,
       );
+      countTurn(db, at);
       addMembers(db, chatId, turn, messageIds);
       recordProof(db, chatId, end.proven);
       addUsage(db, at, chatId, end.usage);
@@ -91,6 +93,7 @@ export function endLeftTurns(db: Database, chatId: string | null): void {
   for (const { number, id, chat_id } of left) {
     const messageIds = turnMembers(db, number);
     db.run("UPDATE turns SET outcome = 'cut', ended_at = ? WHERE number = ?", at, number);
+    countTurn(db, at);
     endLeftTools(db, at, chat_id, number, id);
     appendEvent(db, at, chat_id, { type: "turn", turnId: id, state: "cut", messageIds });
   }
