@@ -41,11 +41,13 @@ import {
   type Message,
   type MessageCommand,
   openSqliteLedger,
+  type Work,
 } from "./ledger/index.ts";
 import { type Logger, silent } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { startOffline } from "./offline/index.ts";
 import { type HomeHolder, homeId, lockHome, memoryOfTrees, sweep, totalMemory } from "./os/index.ts";
+import { Overview } from "./overview.ts";
 import { Reload } from "./reload.ts";
 import {
   Approvals,
@@ -65,6 +67,7 @@ import {
   settingsOf,
   sweepImports,
 } from "./sessions/index.ts";
+import { timelineOf } from "./timeline.ts";
 import { version } from "./version.ts";
 import {
   type ActionView,
@@ -78,16 +81,19 @@ import {
   type EventView,
   type HistoryEntry,
   type HostView,
-  historyEntry,
   type ImportView,
   iso,
   type MessageView,
   messageView,
+  type OverviewView,
   type PendingView,
   pendingView,
   type RaisedView,
   type Receipt,
   type ReloadView,
+  type RunView,
+  replyEntry,
+  runView,
   type SpendingView,
   spendingView,
   troubleView,
@@ -118,6 +124,9 @@ export interface OpenOptions {
   channels?: readonly Channel[];
 }
 
+/** A page of history. */
+export type HistoryOptions = Partial<HistoryPage> & { timeline?: boolean };
+
 /**
  * Every method that takes a chat id or other input throws a `SwitchboardError` whose `code`, `field` and `hint`
  * say what is wrong. Shapes are those of the HTTP API.
@@ -131,15 +140,15 @@ export interface Switchboard {
    * `refused_contact`, `conflict`, `overloaded`, `rate_limited`, `draining`, `storage_full`, `storage_busy`, `storage_failed`.
    */
   receive(chatId: string, inbound: InboundInput): Promise<Receipt>;
-  /** Error: `not_found`. */
-  message(id: string): Promise<MessageView>;
+  /** `timeline`: with what happened to it, default false. Error: `not_found`. */
+  message(id: string, options?: { timeline?: boolean }): Promise<MessageView>;
   /** The message as soon as it has its end status, or as it stands after `timeoutMs` or at the abort. Error: `not_found`. */
   settled(id: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<MessageView>;
   /**
    * Messages and replies with `after < seq < before` (default: all), `oldest` (the default) or `newest` first.
-   * `limit` 1 to 1000, default 100. Error: `not_found`.
+   * `limit` 1 to 1000, default 100. `timeline`: with what happened to each message, default false. Error: `not_found`.
    */
-  history(chatId: string, options?: Partial<HistoryPage>): Promise<HistoryEntry[]>;
+  history(chatId: string, options?: HistoryOptions): Promise<HistoryEntry[]>;
 
   /** Error: `not_found`. */
   chat(chatId: string): Promise<ChatView>;
@@ -148,6 +157,8 @@ export interface Switchboard {
     chats: ChatView[];
     next: string | null;
   }>;
+  /** The chat's processes, the latest first, ended ones among them. `limit` 1 to 1000, default 20. Error: `not_found`. */
+  processes(chatId: string, options?: { limit?: number }): Promise<RunView[]>;
   /** Names a chat or changes its contact: only the given fields. */
   putContact(chatId: string, contact: ContactPatch): Promise<ChatView>;
 
@@ -182,6 +193,8 @@ export interface Switchboard {
   /** As `approve`, with a no: Claude is told so. */
   deny(id: string, options?: { by?: string }): Promise<ApprovalView>;
 
+  /** How it goes, now and over the last `hours` (1 to 168, default 6). */
+  overview(options?: { hours?: number }): Promise<OverviewView>;
   /** What Prometheus may read, in its text format. */
   metrics(): Promise<string>;
   /** What the model has cost in the last `days` (1 to 400, default 1: today, in UTC), the latest first; of one chat, or of all together. Error: `not_found`. */
@@ -352,6 +365,8 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     await storage(clearForgotten(ledger, folders));
     await storage(manager.recover());
     await storage(manager.expectNewChats());
+    const overview = new Overview({ ledger, manager, pool, clock, log });
+    opened.push(() => overview.close());
     const switchboard: OpenSwitchboard = new OpenSwitchboard({
       upstream:
         direct !== null
@@ -372,6 +387,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
       importPlaces,
       feed,
       metrics,
+      overview,
       hurry,
       log,
       config,
@@ -409,6 +425,7 @@ interface Parts {
   importPlaces: ImportPlaces;
   feed: Feed;
   metrics: Metrics;
+  overview: Overview;
   hurry: AbortController;
   log: Logger;
   /** That it was opened with. */
@@ -577,8 +594,11 @@ class OpenSwitchboard implements Switchboard {
     return this.#parts.approvals.isAnswer(chatId, text) ? "answer" : null;
   }
 
-  async message(id: string): Promise<MessageView> {
-    return this.#messageView(await this.#message(id));
+  async message(id: string, { timeline = false }: { timeline?: boolean } = {}): Promise<MessageView> {
+    const message = await this.#message(id);
+    if (!timeline) return this.#messageView(message);
+    const [work] = await storage(this.#parts.ledger.works([id]));
+    return this.#messageView(message, work);
   }
 
   async settled(id: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<MessageView> {
@@ -594,12 +614,19 @@ class OpenSwitchboard implements Switchboard {
     return await this.message(id);
   }
 
-  async history(chatId: string, page: Partial<HistoryPage> = {}): Promise<HistoryEntry[]> {
-    const { limit = 100 } = page;
+  async history(
+    chatId: string,
+    { limit = 100, timeline = false, ...page }: HistoryOptions = {},
+  ): Promise<HistoryEntry[]> {
     checkLimit(limit);
     await this.#chat(chatId);
-    const rows = await storage(this.#parts.ledger.history(chatId, { ...page, limit }));
-    return rows.map((row) => historyEntry(row, (message) => this.#parts.manager.waitingOf(message)));
+    const { ledger } = this.#parts;
+    const rows = await storage(ledger.history(chatId, { ...page, limit }));
+    const ids = timeline ? rows.flatMap((row) => ("kind" in row ? [] : row.id)) : [];
+    const works = new Map((await storage(ledger.works(ids))).map((work) => [work.messageId, work]));
+    return rows.map((row) =>
+      "kind" in row ? replyEntry(row) : { type: "message", ...this.#messageView(row, works.get(row.id)) },
+    );
   }
 
   async chat(chatId: string): Promise<ChatView> {
@@ -625,6 +652,12 @@ class OpenSwitchboard implements Switchboard {
     );
     const chats = await Promise.all(page.chats.map((chat) => this.#chatView(chat)));
     return { chats: chats.filter((chat) => state === undefined || chat.state === state), next: page.next };
+  }
+
+  async processes(chatId: string, { limit = 20 }: { limit?: number } = {}): Promise<RunView[]> {
+    checkLimit(limit);
+    await this.#chat(chatId);
+    return (await storage(this.#parts.ledger.processes(chatId, limit))).map(runView);
   }
 
   async putContact(chatId: string, contact: ContactPatch): Promise<ChatView> {
@@ -715,12 +748,14 @@ class OpenSwitchboard implements Switchboard {
     return this.#parts.metrics.text();
   }
 
+  async overview({ hours = 6 }: { hours?: number } = {}): Promise<OverviewView> {
+    checkWhole("hours", hours, 168);
+    return await storage(this.#parts.overview.view(hours));
+  }
+
   async usage({ days = 1, chatId }: { days?: number; chatId?: string } = {}): Promise<SpendingView[]> {
     const { ledger, clock } = this.#parts;
-    if (!Number.isInteger(days) || days < 1 || days > 400)
-      throw new SwitchboardError("invalid_request", "days: must be a whole number from 1 to 400", {
-        field: "days",
-      });
+    checkWhole("days", days, 400);
     const since = iso(clock.now() - (days - 1) * 24 * 3_600_000).slice(0, 10);
     if (chatId !== undefined) await this.#chat(chatId);
     const rows = storage(chatId === undefined ? ledger.spending(since) : ledger.chatSpending(chatId, since));
@@ -863,8 +898,9 @@ class OpenSwitchboard implements Switchboard {
     });
   }
 
-  #messageView(message: Message): MessageView {
-    return messageView(message, this.#parts.manager.waitingOf(message));
+  #messageView(message: Message, work?: Work): MessageView {
+    const view = messageView(message, this.#parts.manager.waitingOf(message));
+    return work === undefined ? view : { ...view, timeline: timelineOf(message, work) };
   }
 }
 
@@ -936,9 +972,13 @@ function didNothing(chatId: string): ActionView {
 }
 
 function checkLimit(limit: number): void {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return;
-  throw new SwitchboardError("invalid_request", "limit: must be a whole number from 1 to 1000", {
-    field: "limit",
+  checkWhole("limit", limit, 1000);
+}
+
+function checkWhole(field: string, value: number, most: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return;
+  throw new SwitchboardError("invalid_request", `${field}: must be a whole number from 1 to ${most}`, {
+    field,
   });
 }
 

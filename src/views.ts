@@ -15,9 +15,14 @@ import type {
   Message,
   MessageStatus,
   PendingChat,
+  ProcessRecord,
   Reply,
   ReplyStatus,
   Spending,
+  ToolState,
+  Try,
+  TryOutcome,
+  TurnOutcome,
   Usage,
 } from "./ledger/ledger.ts";
 
@@ -68,7 +73,25 @@ export interface MessageView {
   acceptedAt: string;
   sentAt: string | null;
   endedAt: string | null;
+  /** What happened to it, oldest first; only where it was asked for. */
+  timeline?: TimelineEntry[];
 }
+
+/** A step on a message's way, and when it was taken. */
+export type TimelineEntry = { at: string } & (
+  | { what: "accepted" }
+  /** It was handed to a process. `outcome` is null while that goes on; `continue`: to take up a turn that was cut. */
+  | { what: "handed_over"; generation: number; kind: Try["kind"]; outcome: TryOutcome | null }
+  | { what: "turn_started"; turnId: string; generation: number }
+  /** The turn's first request to the model, and the first byte of the answer; known when the turn has ended. */
+  | { what: "model_asked" }
+  | { what: "model_answers" }
+  /** `input`: as JSON, its first 2000 characters. */
+  | { what: "tool"; name: string; input: string; state: ToolState; endedAt: string | null }
+  | { what: "approval"; tool: string; state: ApprovalState; decidedBy: string | null; endedAt: string | null }
+  | { what: "turn_ended"; outcome: TurnOutcome }
+  | { what: "ended"; status: MessageStatus }
+);
 
 /** One line of a chat's history. */
 export type HistoryEntry =
@@ -84,6 +107,28 @@ export interface ProcessView {
   /** Memory of the whole process tree, in bytes; null when it cannot be read. */
   memoryBytes: number | null;
   since: string;
+}
+
+/** A run of a Claude process. */
+export interface RunView {
+  generation: number;
+  pid: number | null;
+  startedAt: string;
+  endedAt: string | null;
+  /** Why it was started, and why it ended. */
+  startReason: string;
+  endReason: string | null;
+}
+
+export function runView({
+  generation,
+  pid,
+  startedAt,
+  endedAt,
+  startReason,
+  endReason,
+}: ProcessRecord): RunView {
+  return { generation, pid, startedAt: iso(startedAt), endedAt: isoOrNull(endedAt), startReason, endReason };
 }
 
 export interface HeldView {
@@ -154,6 +199,42 @@ export interface HostView {
    * changed and hold from the next start on.
    */
   config: { since: string; refused: { at: string; message: string } | null; restart: string[] };
+}
+
+/** What happened in a stretch of time, over all chats, and how it stood at most. */
+export interface StepView {
+  /** When it begins. */
+  at: string;
+  /** Turns that ended, however they did. */
+  turns: number;
+  /** Messages by the end status that they got. */
+  answered: number;
+  refused: number;
+  failed: number;
+  stopped: number;
+  /** Within how many ms of their acceptance half and 99 of 100 messages were answered, to a tenth; null: none was. */
+  answerMs: { p50: number; p99: number } | null;
+  /** By the list's prices, or the config's. */
+  costUsd: number;
+  /** Claude processes, chats in the line for one, memory of all process trees; null: the daemon did not run. */
+  live: number | null;
+  waiting: number | null;
+  memoryBytes: number | null;
+}
+
+/** How it goes, now and over the last hours. */
+export interface OverviewView {
+  at: string;
+  /** Chats by state, and all of them. */
+  chats: Record<ChatState | "total", number>;
+  /** Open messages by what they wait for. */
+  waiting: Record<WaitingFor, number>;
+  /** Since midnight UTC. */
+  today: Omit<StepView, "at"> & { day: string };
+  /** Length of a step. */
+  stepSeconds: number;
+  /** Without a gap up to now, oldest first. */
+  steps: StepView[];
 }
 
 /** What a changed config has changed, by the keys in full: at once, and from the next start on. */
@@ -322,13 +403,9 @@ export function messageView(message: Message, waiting: Waiting | null): MessageV
   };
 }
 
-export function historyEntry(
-  row: Message | Reply,
-  waitingOf: (message: Message) => Waiting | null,
-): HistoryEntry {
-  return "kind" in row
-    ? { type: "reply", chatId: row.chatId, seq: row.seq, createdAt: iso(row.createdAt), ...replyView(row) }
-    : { type: "message", ...messageView(row, waitingOf(row)) };
+export function replyEntry(reply: Reply): HistoryEntry {
+  const { chatId, seq, createdAt } = reply;
+  return { type: "reply", chatId, seq, createdAt: iso(createdAt), ...replyView(reply) };
 }
 
 export function chatView(

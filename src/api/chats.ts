@@ -13,7 +13,14 @@ import {
   wholeNumber,
   writeFailures,
 } from "./route.ts";
-import { actionSchema, chatSchema, chatStateSchema, chatsSchema, contactInput } from "./schemas.ts";
+import {
+  actionSchema,
+  chatSchema,
+  chatStateSchema,
+  chatsSchema,
+  contactInput,
+  runsSchema,
+} from "./schemas.ts";
 
 export function chatRoutes(face: Face, maxBodyBytes: number): void {
   const { app, switchboard } = face;
@@ -47,6 +54,23 @@ export function chatRoutes(face: Face, maxBodyBytes: number): void {
       },
     }),
     async (c) => c.json(await switchboard.chat(c.req.valid("param").chatId), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/chats/{chatId}/processes",
+      summary: "A chat's processes, the latest first: why each was started, and why it ended",
+      request: { params: chatParams, query: z.strictObject({ limit: wholeNumber(1, 1000).optional() }) },
+      responses: {
+        200: json(runsSchema, "The latest of them (default 20)"),
+        ...failures("invalid_request", "invalid_chat_id", "not_found", ...readFailures),
+      },
+    }),
+    async (c) => {
+      const { chatId } = c.req.valid("param");
+      return c.json({ processes: await switchboard.processes(chatId, given(c.req.valid("query"))) }, 200);
+    },
   );
 
   app.openapi(

@@ -1,8 +1,24 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { ReloadView } from "../views.ts";
 import { ApiError } from "./errors.ts";
-import { type Face, failures, json, openFailures, readFailures, writeFailures } from "./route.ts";
-import { healthSchema, hostSchema, readySchema, reloadSchema, shutdownSchema } from "./schemas.ts";
+import {
+  type Face,
+  failures,
+  given,
+  json,
+  openFailures,
+  readFailures,
+  wholeNumber,
+  writeFailures,
+} from "./route.ts";
+import {
+  healthSchema,
+  hostSchema,
+  overviewSchema,
+  readySchema,
+  reloadSchema,
+  shutdownSchema,
+} from "./schemas.ts";
 
 /** Open to anyone on this machine who knows the address. */
 export function healthRoutes({ app, switchboard }: Face): void {
@@ -63,6 +79,20 @@ export function hostRoutes(
       responses: { 200: json(hostSchema, "As it runs"), ...failures() },
     }),
     (c) => c.json(switchboard.host, 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/overview",
+      summary: "How it goes, now and over the last hours (default 6)",
+      request: { query: z.strictObject({ hours: wholeNumber(1, 168).optional() }) },
+      responses: {
+        200: json(overviewSchema, "In up to 72 steps of the same length"),
+        ...failures("invalid_request", ...readFailures),
+      },
+    }),
+    async (c) => c.json(await switchboard.overview(given(c.req.valid("query"))), 200),
   );
 
   app.openapi(

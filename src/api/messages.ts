@@ -17,6 +17,10 @@ import { historySchema, messageInput, messageSchema } from "./schemas.ts";
 const defaultLimit = 100;
 
 const place = wholeNumber(0, Number.MAX_SAFE_INTEGER);
+const timeline = z
+  .enum(["true", "false"])
+  .optional()
+  .meta({ description: "true: with what happened to each message, step by step" });
 
 export function messageRoutes(face: Face, maxBodyBytes: number): void {
   const { app, switchboard, ending } = face;
@@ -72,10 +76,16 @@ export function messageRoutes(face: Face, maxBodyBytes: number): void {
       method: "get",
       path: "/v1/messages/{id}",
       summary: "A message as it stands",
-      request: { params: z.object({ id: z.string() }) },
-      responses: { 200: json(messageSchema, "The message"), ...failures("not_found", ...readFailures) },
+      request: { params: z.object({ id: z.string() }), query: z.strictObject({ timeline }) },
+      responses: {
+        200: json(messageSchema, "The message"),
+        ...failures("invalid_request", "not_found", ...readFailures),
+      },
     }),
-    async (c) => c.json(await switchboard.message(c.req.valid("param").id), 200),
+    async (c) => {
+      const asked = { timeline: c.req.valid("query").timeline === "true" };
+      return c.json(await switchboard.message(c.req.valid("param").id, asked), 200);
+    },
   );
 
   app.openapi(
@@ -90,6 +100,7 @@ export function messageRoutes(face: Face, maxBodyBytes: number): void {
           before: place.optional(),
           order: z.enum(["oldest", "newest"]).optional(),
           limit: wholeNumber(1, 1000).optional(),
+          timeline,
         }),
       },
       responses: {
@@ -99,8 +110,9 @@ export function messageRoutes(face: Face, maxBodyBytes: number): void {
     }),
     async (c) => {
       const { chatId } = c.req.valid("param");
-      const { limit = defaultLimit, ...page } = c.req.valid("query");
-      const history = await switchboard.history(chatId, { ...given(page), limit });
+      const { limit = defaultLimit, timeline, ...page } = c.req.valid("query");
+      const asked = { ...given(page), limit, timeline: timeline === "true" };
+      const history = await switchboard.history(chatId, asked);
       const next = history.length < limit ? null : (history.at(-1)?.seq ?? null);
       return c.json({ history, next }, 200);
     },

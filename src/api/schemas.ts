@@ -15,9 +15,11 @@ import type {
   HostView,
   ImportView,
   MessageView,
+  OverviewView,
   PendingView,
   RaisedView,
   ReloadView,
+  RunView,
   SpendingView,
 } from "../views.ts";
 import type { ApiErrorBody } from "./errors.ts";
@@ -55,8 +57,10 @@ export const contactInput = z.strictObject({ contact: contactPatchSchema }).meta
 const messageStatus = z.enum(["queued", "sent", "answered", "refused", "failed", "stopped"]);
 const failure = z.object({ code: z.string(), message: z.string() });
 
+const waitingFor = z.enum(["slot", "start", "model", "tool", "approval", "limit", "compaction", "budget"]);
+
 const waiting = z.object({
-  for: z.enum(["slot", "start", "model", "tool", "approval", "limit", "compaction", "budget"]),
+  for: waitingFor,
   until: time.optional(),
   position: z.int().optional().meta({ description: "Place in the line, from 1" }),
   plan: z
@@ -82,6 +86,46 @@ const attachment = z.object({
   bytes: z.int(),
 });
 
+const toolState = z
+  .enum(["started", "finished", "failed", "unknown"])
+  .meta({ description: "unknown: its process died while it ran" });
+const approvalState = z.enum(["pending", "approved", "denied", "used", "expired", "withdrawn"]);
+const outcome = z.enum(["answered", "failed", "stopped", "cut"]);
+
+const timelineEntry = z.discriminatedUnion("what", [
+  z.object({ at: time, what: z.literal("accepted") }),
+  z.object({
+    at: time,
+    what: z.literal("handed_over"),
+    generation: z.int(),
+    kind: z.enum(["send", "continue"]),
+    outcome: z.enum(["answered", "failed", "stopped", "lost", "excused"]).nullable().meta({
+      description: "lost: its process died, or gave it back; excused: so it was, at no fault of its own",
+    }),
+  }),
+  z.object({ at: time, what: z.literal("turn_started"), turnId: id, generation: z.int() }),
+  z.object({ at: time, what: z.literal("model_asked") }),
+  z.object({ at: time, what: z.literal("model_answers") }),
+  z.object({
+    at: time,
+    what: z.literal("tool"),
+    name: z.string(),
+    input: z.string().meta({ description: "As JSON, its first 2000 characters" }),
+    state: toolState,
+    endedAt: time.nullable(),
+  }),
+  z.object({
+    at: time,
+    what: z.literal("approval"),
+    tool: z.string(),
+    state: approvalState,
+    decidedBy: z.string().nullable(),
+    endedAt: time.nullable(),
+  }),
+  z.object({ at: time, what: z.literal("turn_ended"), outcome }),
+  z.object({ at: time, what: z.literal("ended"), status: messageStatus }),
+]);
+
 export const messageSchema = z
   .object({
     id,
@@ -99,6 +143,7 @@ export const messageSchema = z
     acceptedAt: time,
     sentAt: time.nullable(),
     endedAt: time.nullable(),
+    timeline: z.array(timelineEntry).optional().meta({ description: "Only where it was asked for" }),
   })
   .meta({ id: "Message" });
 
@@ -161,6 +206,21 @@ export const chatSchema = z
   })
   .meta({ id: "Chat" });
 
+export const runsSchema = z
+  .object({
+    processes: z.array(
+      z.object({
+        generation: z.int(),
+        pid: z.int().nullable(),
+        startedAt: time,
+        endedAt: time.nullable(),
+        startReason: z.string(),
+        endReason: z.string().nullable(),
+      }),
+    ),
+  })
+  .meta({ id: "Runs" });
+
 export const chatsSchema = z
   .object({
     chats: z.array(chatSchema),
@@ -212,9 +272,7 @@ export const eventSchema = z
       turnId: id,
       toolUseId: z.string(),
       name: z.string(),
-      state: z
-        .enum(["started", "finished", "failed", "unknown"])
-        .meta({ description: "unknown: its process died while it ran" }),
+      state: toolState,
     }),
     z.object({ ...durable, type: z.literal("reply"), reply }),
     z.object({
@@ -235,6 +293,34 @@ export const eventSchema = z
     }),
   ])
   .meta({ id: "Event" });
+
+const step = z.object({
+  at: time,
+  turns: z.int().meta({ description: "Turns that ended" }),
+  answered: z.int().meta({ description: "Messages by the end status that they got" }),
+  refused: z.int(),
+  failed: z.int(),
+  stopped: z.int(),
+  answerMs: z
+    .object({ p50: z.int(), p99: z.int() })
+    .nullable()
+    .meta({ description: "ms from acceptance to answer, to a tenth; null: none was answered" }),
+  costUsd: usd,
+  live: z.int().nullable().meta({ description: "Most processes at once; null: the daemon did not run" }),
+  waiting: z.int().nullable().meta({ description: "Most chats in the line for a process" }),
+  memoryBytes: z.int().nullable().meta({ description: "Most memory of all process trees" }),
+});
+
+export const overviewSchema = z
+  .object({
+    at: time,
+    chats: z.record(z.enum(["total", ...chatStateSchema.options]), z.int()),
+    waiting: z.record(waitingFor, z.int()).meta({ description: "Open messages by what they wait for" }),
+    today: step.omit({ at: true }).extend({ day: z.string() }).meta({ description: "Since midnight UTC" }),
+    stepSeconds: z.int(),
+    steps: z.array(step).meta({ description: "Without a gap up to now, oldest first" }),
+  })
+  .meta({ id: "Overview" });
 
 /** Of `switchboard.toml`, in full. */
 const keys = z.array(z.string());
@@ -309,7 +395,7 @@ const approval = z.object({
   tool: z.string(),
   input: z.string().meta({ description: "As JSON, its first 2000 characters" }),
   reason: z.string().meta({ description: "Why it is asked" }),
-  state: z.enum(["pending", "approved", "denied", "used", "expired", "withdrawn"]),
+  state: approvalState,
   decidedBy: z.string().nullable(),
   askedAt: time,
   until: time.meta({ description: "Without an answer by then the call is denied" }),
@@ -408,6 +494,8 @@ export type SchemasMatchViews = [
   Holds<Matches<typeof actionSchema, ActionView>>,
   Holds<Matches<typeof eventSchema, EventView>>,
   Holds<Matches<typeof hostSchema, HostView>>,
+  Holds<Matches<typeof overviewSchema, OverviewView>>,
+  Holds<Matches<typeof runsSchema, { processes: RunView[] }>>,
   Holds<Matches<typeof reloadSchema, ReloadView>>,
   Holds<Matches<typeof importSchema, ImportView>>,
   Holds<Matches<typeof deliverySchema, DeliveryView>>,

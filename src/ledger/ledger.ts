@@ -280,6 +280,14 @@ export interface Approval {
   endedAt: number | null;
 }
 
+/** What was done for a message: each handing-over, the turns that took it in with their tool calls, and what a person was asked. */
+export interface Work {
+  messageId: string;
+  tries: Try[];
+  turns: Array<Turn & { calls: ToolCall[] }>;
+  approvals: Approval[];
+}
+
 /** What has been spent in one day (UTC, `2026-01-31`) by one tier on one model: by all chats, or by one. */
 export interface Spending {
   day: string;
@@ -625,6 +633,8 @@ export interface Ledger {
   history(chatId: string, page: HistoryPage): Promise<Array<Message | Reply>>;
   /** The chat's messages without an end status, in order of `seq`, each with its tries. */
   openMessages(chatId: string): Promise<Array<{ message: Message; tries: Try[] }>>;
+  /** What was done for each of these messages, in the order given; all in the order of time. */
+  works(messageIds: string[]): Promise<Work[]>;
   /** When the chat's last messages were accepted, oldest first, in ms since the Unix epoch. */
   acceptTimes(chatId: string, limit: number): Promise<number[]>;
   /** Chats that have open messages, in order of chat id (its UTF-8 bytes), after the given one. For recovery at start. */

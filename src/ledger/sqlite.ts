@@ -60,6 +60,7 @@ export async function openSqliteLedger({
     history: call("history"),
     attachmentData: call("attachmentData"),
     openMessages: call("openMessages"),
+    works: call("works"),
     acceptTimes: call("acceptTimes"),
     chatsWithOpenMessages: call("chatsWithOpenMessages"),
     acquire: call("acquire"),

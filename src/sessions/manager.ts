@@ -5,7 +5,7 @@
 
 import { sleep } from "../clock.ts";
 import type { Acceptance, Claim, Contact, Inbound, Message, Try } from "../ledger/index.ts";
-import type { Waiting } from "../views.ts";
+import type { ChatState, Waiting, WaitingFor } from "../views.ts";
 import { restartDelayMs } from "./health.ts";
 import { newcomerBytes, type Tenant } from "./pool.ts";
 import { Session, type Surroundings } from "./session.ts";
@@ -158,6 +158,21 @@ export class Manager {
   /** Chats with a live session, in order of chat id. */
   liveChats(): string[] {
     return [...this.#sessions.keys()].sort();
+  }
+
+  /** Sessions by their state, and open messages by what they wait for. */
+  census(): { states: Record<ChatState, number>; waiting: Record<WaitingFor, number> } {
+    const states: Record<ChatState, number> = {
+      ...{ starting: 0, idle: 0, busy: 0, closing: 0, dormant: 0, parked: 0, quarantined: 0 },
+    };
+    const waiting: Record<WaitingFor, number> = {
+      ...{ slot: 0, start: 0, model: 0, tool: 0, approval: 0, limit: 0, compaction: 0, budget: 0 },
+    };
+    for (const session of this.#sessions.values()) {
+      states[session.state] += 1;
+      for (const reason of session.waits) waiting[reason] += 1;
+    }
+    return { states, waiting };
   }
 
   /** What an open message waits for. */

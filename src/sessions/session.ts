@@ -31,7 +31,7 @@ import type {
   Try,
 } from "../ledger/index.ts";
 import type { Logger } from "../log.ts";
-import type { ChatState, Waiting } from "../views.ts";
+import type { ChatState, Waiting, WaitingFor } from "../views.ts";
 import type { Approvals } from "./approvals.ts";
 import { Book } from "./book.ts";
 import type { Budgets } from "./budgets.ts";
@@ -225,7 +225,16 @@ export class Session implements Tenant {
 
   /** What an open message waits for; null when the session does not have it. */
   waitingOf(messageId: string): Waiting | null {
-    if (!this.#entries.some(({ message }) => message.id === messageId)) return null;
+    const has = this.#entries.some(({ message }) => message.id === messageId);
+    return has ? this.#waitingOf(messageId) : null;
+  }
+
+  /** What each of its open messages waits for. */
+  get waits(): WaitingFor[] {
+    return this.#entries.map(({ message }) => this.#waitingOf(message.id).for);
+  }
+
+  #waitingOf(messageId: string): Waiting {
     if (this.#serving !== null)
       return { ...this.#serving.waiting, ...this.#planFor(messageId, this.#serving) };
     const { pause } = this.#parking;

@@ -223,6 +223,10 @@ const drivers: Record<string, Record<string, () => Call | Promise<Call>>> = {
   "get /readyz": { 200: () => get("/readyz") },
   "get /metrics": { 200: () => get("/metrics") },
   "get /v1/host": { 200: () => get("/v1/host") },
+  "get /v1/overview": {
+    200: () => get("/v1/overview?hours=24"),
+    invalid_request: () => get("/v1/overview?hours=169"),
+  },
   "post /v1/reload": {
     200: () => {
       changed = config;
@@ -254,11 +258,12 @@ const drivers: Record<string, Record<string, () => Call | Promise<Call>>> = {
     unsupported_media_type: () => ({ ...post(chat("alice", "/messages"), message()), headers: asForm }),
   },
   "get /v1/messages/{id}": {
-    200: () => get(`/v1/messages/${known}`),
+    200: () => get(`/v1/messages/${known}?timeline=true`),
+    invalid_request: () => get(`/v1/messages/${known}?timeline=yes`),
     not_found: () => get(`/v1/messages/${randomUUID()}`),
   },
   "get /v1/chats/{chatId}/messages": {
-    200: () => get(chat("alice", "/messages?order=newest&limit=5")),
+    200: () => get(chat("alice", "/messages?order=newest&limit=5&timeline=true")),
     invalid_request: () => get(chat("alice", "/messages?limit=0")),
     invalid_chat_id: () => get(`${badChat}/messages`),
     not_found: () => get(chat("stranger", "/messages")),
@@ -352,6 +357,12 @@ const drivers: Record<string, Record<string, () => Call | Promise<Call>>> = {
   "get /v1/usage": {
     200: () => get("/v1/usage?days=400"),
     invalid_request: () => get("/v1/usage?days=0"),
+  },
+  "get /v1/chats/{chatId}/processes": {
+    200: () => get(chat("alice", "/processes?limit=2")),
+    invalid_request: () => get(chat("alice", "/processes?limit=0")),
+    invalid_chat_id: () => get(`${badChat}/processes`),
+    not_found: () => get(chat("stranger", "/processes")),
   },
   "get /v1/chats/{chatId}/usage": {
     200: () => get(chat("alice", "/usage")),

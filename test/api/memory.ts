@@ -18,8 +18,10 @@ import type {
   EventView,
   HostView,
   MessageView,
+  OverviewView,
   PendingView,
   RaisedView,
+  RunView,
   SpendingView,
 } from "../../src/views.ts";
 
@@ -224,6 +226,14 @@ export class MemorySwitchboard implements Switchboard {
 
   dismiss(): Promise<PendingView> {
     return Promise.reject(new SwitchboardError("not_found", "no such pending chat"));
+  }
+
+  async processes(): Promise<RunView[]> {
+    return [];
+  }
+
+  overview(): Promise<OverviewView> {
+    return Promise.reject(new SwitchboardError("storage_failed", "nothing is counted here"));
   }
 
   async metrics(): Promise<string> {

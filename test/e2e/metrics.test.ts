@@ -73,6 +73,32 @@ test("are what the ledger says, after turns, a failure and a stop", async () => 
       sum(({ outputTokens }) => outputTokens),
     );
   }
+  const { today, chats, waiting, steps } = await rig.switchboard.overview();
+  const ended = (status: string) => messages.filter((message) => message.status === status).length;
+  const { answered, refused, failed, stopped } = today;
+  assert.deepEqual(
+    { answered, refused, failed, stopped },
+    { answered: ended("answered"), refused: 0, failed: ended("failed"), stopped: ended("stopped") },
+  );
+  assert.equal(today.turns, messages.length);
+  const took = messages
+    .filter(({ status }) => status === "answered")
+    .map(({ acceptedAt, endedAt }) => Date.parse(endedAt ?? "") - Date.parse(acceptedAt))
+    .sort((a, b) => a - b);
+  const { p50, p99 } = today.answerMs ?? assert.fail();
+  for (const [told, real = 0] of [
+    [p50, took[Math.ceil(took.length / 2) - 1]],
+    [p99, took.at(-1)],
+  ] as const)
+    assert.ok(told >= real && told <= Math.ceil(real * 1.1), `${told} for ${real} ms`);
+  const spent = usage.reduce((sum, { costUsd }) => sum + costUsd, 0);
+  assert.ok(Math.abs(today.costUsd - spent) < 1e-9);
+  const inSteps = steps.reduce((sum, { costUsd }) => sum + costUsd, 0);
+  assert.ok(Math.abs(inSteps - spent) < 1e-9);
+  assert.equal(chats.total, 2);
+  assert.equal(chats.idle + chats.busy + chats.closing + chats.starting + chats.dormant, 2);
+  assert.deepEqual(Object.values(waiting), Object.values(waiting).fill(0));
+
   const { processes } = rig.switchboard.host;
   assert.deepEqual(
     [await value("processes"), await value("processes_max"), await value("model_trouble")],

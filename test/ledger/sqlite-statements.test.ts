@@ -149,6 +149,7 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   read.history("a", { order: "newest", limit: 10 });
   accept("4");
   read.openMessages("a");
+  read.works([first.id]);
   read.acceptTimes("a", 4);
   read.chatsWithOpenMessages("", 10);
   read.renew("host");

@@ -55,6 +55,7 @@ type ReadMethod =
   | "history"
   | "attachmentData"
   | "openMessages"
+  | "works"
   | "acceptTimes"
   | "chatsWithOpenMessages"
   | "renew"

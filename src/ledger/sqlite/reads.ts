@@ -1,6 +1,6 @@
 /** The calls that change nothing. Every one finds its rows by an index; none walks a table. */
 
-import { type Chat, LedgerError, type Message } from "../ledger.ts";
+import { type Chat, LedgerError, type Message, type ToolCall, type Try, type Work } from "../ledger.ts";
 import { readApproval, readPendingApprovals } from "./approvals.ts";
 import type { Database } from "./database.ts";
 import { lastEventSeq, readEvents } from "./events.ts";
@@ -9,6 +9,8 @@ import { readPending, readPendingChat } from "./pending.ts";
 import type { Reads } from "./protocol.ts";
 import { readRollups } from "./rollups.ts";
 import {
+  type ApprovalRow,
+  approvalOf,
   type ChatRow,
   chatOf,
   isOpen,
@@ -92,8 +94,10 @@ export function createReads(db: Database): Reads {
         .all<MessageRow>(`${selectMessage} WHERE chat_id = ? AND ${isOpen} ORDER BY seq`, chatId)
         .map((row) => ({
           message: messageOf(row, undefined),
-          tries: db.all<TryRow>("SELECT * FROM tries WHERE message_id = ? ORDER BY n", row.id).map(tryOf),
+          tries: readTries(db, row.id),
         })),
+
+    works: (messageIds) => messageIds.map((messageId) => readWork(db, messageId)),
 
     acceptTimes: (chatId, limit) =>
       db
@@ -211,6 +215,39 @@ function joinSession(db: Database, row: ChatRow): Chat {
 export function joinReply(db: Database, row: MessageRow): Message {
   if (row.reply_id === null) return messageOf(row, undefined);
   return messageOf(row, db.get<ReplyRow>("SELECT * FROM replies WHERE id = ?", row.reply_id));
+}
+
+function readTries(db: Database, messageId: string): Try[] {
+  return db.all<TryRow>("SELECT * FROM tries WHERE message_id = ? ORDER BY n", messageId).map(tryOf);
+}
+
+function readWork(db: Database, messageId: string): Work {
+  const turns = db
+    .all<TurnRow>(
+      `SELECT turns.* FROM turn_messages JOIN turns ON turns.number = turn WHERE message_id = ?`,
+      messageId,
+    )
+    .sort((a, b) => a.number - b.number);
+  return {
+    messageId,
+    tries: readTries(db, messageId),
+    turns: turns.map((row) => ({
+      ...turnOf(row, turnMembers(db, row.number)),
+      calls: readCalls(db, row.number),
+    })),
+    approvals: db
+      .all<ApprovalRow>("SELECT * FROM approvals WHERE message_id = ?", messageId)
+      .sort((a, b) => a.asked_at - b.asked_at)
+      .map(approvalOf),
+  };
+}
+
+/** In the order in which they began. */
+function readCalls(db: Database, turn: number): ToolCall[] {
+  return db
+    .all<ToolCallRow>(`${selectToolCall} WHERE turn = ?`, turn)
+    .sort((a, b) => a.number - b.number)
+    .map(toolCallOf);
 }
 
 /** Ids of the messages that the turn took in, in that order. */

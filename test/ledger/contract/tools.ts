@@ -39,6 +39,37 @@ export function toolsPromises(promise: PromiseTest): void {
     );
   });
 
+  promise("what was done for a message is told whole: tries, turns, calls and questions", async (ledger) => {
+    const at = await work(ledger, "a");
+    const [message, other] = [await accepted(ledger, "a", "hi"), await accepted(ledger, "a", "you")];
+    const cut = await turnOf(ledger, at, [message]);
+    await ledger.beginTool(at.lease, toolCall(cut, "u"));
+    await ledger.endTurn(at.lease, { ...answered(cut, [], { reply: null }), outcome: "cut" });
+    const question = { id: "q", messageId: message.id, name: "Bash", input: "{}", digest: "d", reason: "r" };
+    await ledger.askApproval(at.lease, { ...question, waitMs: 9000, tell: null });
+    const turn = await turnOf(ledger, at, [message, other]);
+    await ledger.endTurn(at.lease, answered(turn, [message, other]));
+
+    const [second, first, none] = await ledger.works([other.id, message.id, "no message"]);
+    assert.deepEqual(
+      first?.tries.map(({ n, outcome }) => [n, outcome]),
+      [
+        [1, "lost"],
+        [2, "answered"],
+      ],
+    );
+    const turns = await ledger.turns("a", 10);
+    const calls = await ledger.toolCalls("a", [message.id]);
+    assert.equal(calls.length, 1);
+    assert.deepEqual(first?.turns, [
+      { ...turns[1], calls },
+      { ...turns[0], calls: [] },
+    ]);
+    assert.deepEqual(first?.approvals, [await ledger.approval("q")]);
+    assert.deepEqual(second?.turns, [{ ...turns[0], calls: [] }]);
+    assert.deepEqual(none, { messageId: "no message", tries: [], turns: [], approvals: [] });
+  });
+
   promise("a call begins once and ends once", async (ledger) => {
     const at = await work(ledger, "a");
     const message = await accepted(ledger, "a", "hi");

@@ -1,0 +1,38 @@
+/** What happened to a message, step by step, from what the ledger keeps of its tries, turns, tool calls and questions. */
+
+import { hasEnded, type Message, type Work } from "./ledger/index.ts";
+import { iso, type TimelineEntry } from "./views.ts";
+
+type Step = [at: number, entry: TimelineStep];
+type TimelineStep = TimelineEntry extends infer Entry
+  ? Entry extends TimelineEntry
+    ? Omit<Entry, "at">
+    : never
+  : never;
+
+/** In order of time; what happened in one millisecond in the order in which it must have. */
+export function timelineOf(message: Message, { tries, turns, approvals }: Work): TimelineEntry[] {
+  const steps: Step[] = [[message.acceptedAt, { what: "accepted" }]];
+  for (const { chargedAt, generation, kind, outcome } of tries)
+    steps.push([chargedAt, { what: "handed_over", generation, kind, outcome }]);
+  for (const turn of turns) steps.push(...stepsOfTurn(turn));
+  for (const { askedAt, name, state, decidedBy, endedAt } of approvals)
+    steps.push([
+      askedAt,
+      { what: "approval", tool: name, state, decidedBy, endedAt: endedAt === null ? null : iso(endedAt) },
+    ]);
+  if (message.endedAt !== null && hasEnded(message.status))
+    steps.push([message.endedAt, { what: "ended", status: message.status }]);
+  return steps.sort(([a], [b]) => a - b).map(([at, step]) => ({ at: iso(at), ...step }));
+}
+
+function stepsOfTurn(turn: Work["turns"][number]): Step[] {
+  const { id: turnId, generation, startedAt, requestAt, firstByteAt, endedAt, outcome, calls } = turn;
+  const steps: Step[] = [[startedAt, { what: "turn_started", turnId, generation }]];
+  if (requestAt !== null) steps.push([requestAt, { what: "model_asked" }]);
+  if (firstByteAt !== null) steps.push([firstByteAt, { what: "model_answers" }]);
+  for (const { name, input, state, startedAt: at, endedAt: end } of calls)
+    steps.push([at, { what: "tool", name, input, state, endedAt: end === null ? null : iso(end) }]);
+  if (endedAt !== null && outcome !== null) steps.push([endedAt, { what: "turn_ended", outcome }]);
+  return steps;
+}
