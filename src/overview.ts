@@ -16,7 +16,7 @@ const dayMs = 24 * hourMs;
 const billionth = 1e-9;
 
 export interface OverviewParts {
-  ledger: Pick<Ledger, "gauge" | "rollups" | "chatCount" | "spending">;
+  ledger: Pick<Ledger, "gauge" | "rollups" | "chatCount" | "spending" | "lastSeq">;
   manager: Pick<Manager, "census">;
   pool: Pick<Pool, "live" | "waiting" | "bytes">;
   clock: Clock;
@@ -41,8 +41,8 @@ export class Overview {
 
   /** Puts down how it stands. Never rejects: what was missed is missing. */
   async look(): Promise<void> {
-    const { ledger, pool, clock, log } = this.#parts;
-    const now = { live: pool.live, waiting: pool.waiting, memoryBytes: pool.bytes };
+    const { ledger, clock, log } = this.#parts;
+    const now = this.#now;
     const stretch = Math.floor(clock.now() / rollupMs);
     const told = this.#told?.stretch === stretch ? this.#told : null;
     if (told !== null && gauges.every((name) => now[name] <= told[name])) return;
@@ -55,6 +55,11 @@ export class Overview {
     }
   }
 
+  get #now(): Gauge {
+    const { pool } = this.#parts;
+    return { live: pool.live, waiting: pool.waiting, memoryBytes: pool.bytes };
+  }
+
   /** `hours`: 1 to 168. */
   async view(hours: number): Promise<OverviewView> {
     const { ledger, manager, clock } = this.#parts;
@@ -63,12 +68,18 @@ export class Overview {
     const midnight = now - (now % dayMs);
     const stepMs = rollupMs * Math.ceil(hours / finestHours);
     const since = beginOf(now - hours * hourMs, stepMs) + stepMs;
-    const [rollups, total, spending] = await Promise.all([
+    const [rollups, total, spending, lastEvent] = await Promise.all([
       ledger.rollups(Math.min(since, midnight)),
       ledger.chatCount(),
       ledger.spending(day),
+      ledger.lastSeq(),
     ]);
     const { states, waiting } = manager.census();
+    const steps = stepsOf(rollups, since, now, stepMs);
+    const last = steps.at(-1);
+    // It may have grown since it was put down.
+    if (last !== undefined)
+      for (const name of gauges) last[name] = Math.max(last[name] ?? 0, this.#now[name]);
     const { at: _, ...today } = stepOf(
       midnight,
       rollups.filter(({ at }) => at >= midnight),
@@ -78,12 +89,13 @@ export class Overview {
     const live = Object.values(states).reduce((sum, count) => sum + count, 0);
     return {
       at: iso(now),
+      lastEvent,
       // A chat whose session is gone is dormant, as is one whose session has nothing to do.
       chats: { total, ...states, dormant: Math.max(0, total - live) + states.dormant },
       waiting,
       today: { day, ...today, costUsd },
       stepSeconds: stepMs / 1000,
-      steps: stepsOf(rollups, since, now, stepMs),
+      steps,
     };
   }
 }

@@ -32,7 +32,7 @@ function stepsOfTurn(turn: Work["turns"][number]): Step[] {
   if (requestAt !== null) steps.push([requestAt, { what: "model_asked" }]);
   if (firstByteAt !== null) steps.push([firstByteAt, { what: "model_answers" }]);
   for (const { name, input, state, startedAt: at, endedAt: end } of calls)
-    steps.push([at, { what: "tool", name, input, state, endedAt: end === null ? null : iso(end) }]);
+    steps.push([at, { what: "tool", turnId, name, input, state, endedAt: end === null ? null : iso(end) }]);
   if (endedAt !== null && outcome !== null) steps.push([endedAt, { what: "turn_ended", outcome }]);
   return steps;
 }

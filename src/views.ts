@@ -87,7 +87,7 @@ export type TimelineEntry = { at: string } & (
   | { what: "model_asked" }
   | { what: "model_answers" }
   /** `input`: as JSON, its first 2000 characters. */
-  | { what: "tool"; name: string; input: string; state: ToolState; endedAt: string | null }
+  | { what: "tool"; turnId: string; name: string; input: string; state: ToolState; endedAt: string | null }
   | { what: "approval"; tool: string; state: ApprovalState; decidedBy: string | null; endedAt: string | null }
   | { what: "turn_ended"; outcome: TurnOutcome }
   | { what: "ended"; status: MessageStatus }
@@ -225,6 +225,8 @@ export interface StepView {
 /** How it goes, now and over the last hours. */
 export interface OverviewView {
   at: string;
+  /** Number of the latest event; 0 when there is none. */
+  lastEvent: number;
   /** Chats by state, and all of them. */
   chats: Record<ChatState | "total", number>;
   /** Open messages by what they wait for. */

@@ -80,6 +80,7 @@ describe("how it stands", () => {
         rollups: async () => [],
         chatCount: async () => 0,
         spending: async () => [],
+        lastSeq: async () => 0,
       },
     };
     return { overview: new Overview(parts), clock, gauges, pool, fail: (now: boolean) => (fails = now) };

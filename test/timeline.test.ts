@@ -52,6 +52,7 @@ it("a message's timeline tells its way in the order of time, with what a crash h
   assert.deepEqual(timeline[3], {
     at: "1970-01-01T00:00:02.500Z",
     what: "tool",
+    turnId: "one",
     name: "Bash",
     input: "{}",
     state: "unknown",

@@ -109,6 +109,7 @@ const timelineEntry = z.discriminatedUnion("what", [
   z.object({
     at: time,
     what: z.literal("tool"),
+    turnId: id,
     name: z.string(),
     input: z.string().meta({ description: "As JSON, its first 2000 characters" }),
     state: toolState,
@@ -314,6 +315,7 @@ const step = z.object({
 export const overviewSchema = z
   .object({
     at: time,
+    lastEvent: z.int().meta({ description: "Its number; 0: there is none" }),
     chats: z.record(z.enum(["total", ...chatStateSchema.options]), z.int()),
     waiting: z.record(waitingFor, z.int()).meta({ description: "Open messages by what they wait for" }),
     today: step.omit({ at: true }).extend({ day: z.string() }).meta({ description: "Since midnight UTC" }),

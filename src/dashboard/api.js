@@ -4,7 +4,7 @@
  */
 
 /**
- * @import { ActionView, ApprovalView, ChatView, Contact, DeliveryView, HistoryEntry, HostView, MessageView, PendingView, RaisedView, SpendingView } from "../views.ts"
+ * @import { ActionView, ApprovalView, ChatView, Contact, DeliveryView, HistoryEntry, HostView, MessageView, OverviewView, PendingView, RaisedView, RunView, SpendingView } from "../views.ts"
  *
  * @typedef {Partial<Contact>} ContactPatch
  * @typedef {"stop" | "close" | "restart" | "reset" | "undo-reset" | "wake"} Action
@@ -55,6 +55,15 @@ export class Api {
   }
 
   /**
+   * How it goes, now and over the last hours.
+   * @param {number} hours
+   * @returns {Promise<OverviewView>}
+   */
+  async overview(hours) {
+    return await this.#json("GET", `/v1/overview?hours=${hours}`);
+  }
+
+  /**
    * A page of chats, most recently active first.
    * @param {string | null} after the cursor of the page; null: the first
    * @returns {Promise<{ chats: ChatView[], next: string | null }>}
@@ -84,6 +93,24 @@ export class Api {
   }
 
   /**
+   * Nothing of it is left.
+   * @param {string} chatId
+   * @returns {Promise<ActionView>}
+   */
+  async forget(chatId) {
+    return await this.#json("DELETE", chatPath(chatId));
+  }
+
+  /**
+   * The latest first.
+   * @param {string} chatId
+   * @returns {Promise<{ processes: RunView[] }>}
+   */
+  async processes(chatId) {
+    return await this.#json("GET", `${chatPath(chatId)}/processes`);
+  }
+
+  /**
    * @param {string} chatId
    * @param {Action} action
    * @returns {Promise<ActionView>}
@@ -93,14 +120,14 @@ export class Api {
   }
 
   /**
-   * Messages and replies, newest first.
+   * Messages and replies, newest first, with what was done for each message.
    * @param {string} chatId
    * @param {number | null} before only those with a lower `seq`; null: the newest
    * @returns {Promise<{ history: HistoryEntry[], next: number | null }>}
    */
   async history(chatId, before) {
     const from = before === null ? "" : `&before=${before}`;
-    return await this.#json("GET", `${chatPath(chatId)}/messages?order=newest&limit=50${from}`);
+    return await this.#json("GET", `${chatPath(chatId)}/messages?order=newest&limit=50&timeline=true${from}`);
   }
 
   /**
@@ -152,6 +179,15 @@ export class Api {
    */
   async usage() {
     return await this.#json("GET", "/v1/usage?days=1");
+  }
+
+  /**
+   * What a chat has cost in the last 30 days (UTC), the latest first.
+   * @param {string} chatId
+   * @returns {Promise<{ usage: SpendingView[] }>}
+   */
+  async chatUsage(chatId) {
+    return await this.#json("GET", `${chatPath(chatId)}/usage?days=30`);
   }
 
   /**

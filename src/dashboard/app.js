@@ -37,7 +37,7 @@ export class App {
     }
     const token = storedToken();
     if (this.#dashboard === null && token !== null) return this.#enter(token);
-    this.#dashboard?.show(place.kind === "chat" ? place.chatId : null);
+    this.#dashboard?.show(place);
     this.#draw();
   }
 

@@ -33,6 +33,15 @@ export function withChat(list, chat) {
 
 /**
  * @param {ChatList} list
+ * @param {string} chatId of one that is no more, or was never there
+ * @returns {ChatList}
+ */
+export function withoutChat(list, chatId) {
+  return { ...list, chats: list.chats.filter((chat) => chat.chatId !== chatId) };
+}
+
+/**
+ * @param {ChatList} list
  * @param {string} chatId
  */
 export function chatOf(list, chatId) {

@@ -7,16 +7,18 @@
  */
 
 import { Refusal, Unreachable } from "./api.js";
-import { chatOf, emptyList, withChat, withPage } from "./chat-list.js";
+import { chatOf, emptyList, withChat, withoutChat, withPage } from "./chat-list.js";
 import { follow } from "./follow.js";
 import { pause } from "./pause.js";
 
 /**
- * @import { ApprovalView, ChatView, DeliveryView, HostView, PendingView } from "../views.ts"
+ * @import { ApprovalView, ChatView, DeliveryView, EventView, HostView, PendingView } from "../views.ts"
  * @import { Api } from "./api.js"
  *
  * @typedef {object} Watcher
  * @property {() => void} changed
+ * @property {(event: EventView) => void} happened
+ * @property {() => void} reconnected the stream is open, after a cut or for the first time
  * @property {(refusal: Refusal) => void} refused
  */
 
@@ -71,9 +73,13 @@ export class Chats {
       resume: false,
       opened: () => {
         this.#connect(true);
+        this.#watcher.reconnected();
         this.#readAll();
       },
-      event: ({ chatId }) => this.touch(chatId),
+      event: (event) => {
+        this.touch(event.chatId);
+        this.#watcher.happened(event);
+      },
       lost: () => this.#connect(false),
       refused: (refusal) => this.#watcher.refused(refusal),
     });
@@ -192,7 +198,8 @@ export class Chats {
       this.list = withChat(this.list, await this.#api.chat(chatId));
     } catch (error) {
       if (!(error instanceof Refusal) || error.status === 401) throw error;
-      // There is no chat of this name (yet).
+      // There is no chat of this name yet, or no more.
+      this.list = withoutChat(this.list, chatId);
     }
   }
 

@@ -9,10 +9,10 @@
  */
 
 /**
- * @import { EventView, HistoryEntry, MessageView, ReplyView } from "../views.ts"
+ * @import { EventView, HistoryEntry, MessageView, ReplyView, TimelineEntry } from "../views.ts"
  *
  * @typedef {Pick<MessageView, "id" | "externalId" | "seq" | "text" | "attachments" | "status" | "ran" | "waiting" | "error">
- *   & { type: "message", at: string }} MessageEntry
+ *   & { type: "message", at: string, timeline: readonly TimelineEntry[] }} MessageEntry
  * @typedef {Pick<ReplyView, "id" | "kind" | "text" | "status" | "error">
  *   & { type: "reply", seq: number, at: string }} ReplyEntry
  * @typedef {{ type: "event", id: string, seq: number, code: string, text: string, at: string }} EventEntry
@@ -46,19 +46,20 @@ export function withPage(conversation, { history, next }) {
 }
 
 /**
- * What open messages wait for, which no event tells. A message that has moved on since is left alone.
+ * What open messages wait for and what was done for each, which no event tells. A message that has moved on since is left alone.
  * @param {Conversation} conversation
  * @param {readonly HistoryEntry[]} history
  * @returns {Conversation}
  */
 export function withWaiting(conversation, history) {
-  const waiting = new Map(history.flatMap((entry) => (entry.type === "message" ? [[entry.id, entry]] : [])));
+  const messages = new Map(history.flatMap((entry) => (entry.type === "message" ? [[entry.id, entry]] : [])));
   const entries = conversation.entries.map((entry) => {
-    const now = entry.type === "message" ? waiting.get(entry.id) : undefined;
+    const now = entry.type === "message" ? messages.get(entry.id) : undefined;
     if (entry.type !== "message" || now === undefined || now.status !== entry.status) return entry;
-    return JSON.stringify(now.waiting) === JSON.stringify(entry.waiting)
+    const { waiting, timeline = [] } = now;
+    return JSON.stringify([waiting, timeline]) === JSON.stringify([entry.waiting, entry.timeline])
       ? entry
-      : { ...entry, waiting: now.waiting };
+      : { ...entry, waiting, timeline };
   });
   return { ...conversation, entries };
 }
@@ -77,9 +78,10 @@ export function withEvent(conversation, event) {
       const known = conversation.entries.find((entry) => entry.id === id);
       const at = known?.at ?? event.at;
       const waiting = known?.type === "message" && known.status === status ? known.waiting : null;
+      const timeline = known?.type === "message" ? known.timeline : [];
       return put(conversation, {
         type: "message",
-        ...{ id, externalId, seq, text, attachments, status, ran, error, waiting, at },
+        ...{ id, externalId, seq, text, attachments, status, ran, error, waiting, at, timeline },
       });
     }
     case "reply": {
@@ -114,6 +116,21 @@ export function withEvent(conversation, event) {
     case "notice":
       return withNote(conversation, event);
   }
+}
+
+/**
+ * The turns whose tool calls are shown under this entry: of several messages that one turn took in, under the last.
+ * @param {Conversation} conversation
+ * @returns {Map<string, string>} the id of the entry, by that of the turn
+ */
+export function placesOfCalls({ entries }) {
+  return new Map(
+    entries.flatMap((entry) =>
+      entry.type === "message"
+        ? entry.timeline.flatMap((step) => (step.what === "turn_started" ? [[step.turnId, entry.id]] : []))
+        : [],
+    ),
+  );
 }
 
 /**
@@ -234,8 +251,9 @@ function entryOf(entry) {
     const { type, id, seq, kind, text, status, error, createdAt: at } = entry;
     return { type, id, seq, kind, text, status, error, at };
   }
-  const { type, id, externalId, seq, text, attachments, status, ran, waiting, error, acceptedAt: at } = entry;
-  return { type, id, externalId, seq, text, attachments, status, ran, waiting, error, at };
+  const { type, id, externalId, seq, text, attachments, status, ran, waiting, error } = entry;
+  const { acceptedAt: at, timeline = [] } = entry;
+  return { type, id, externalId, seq, text, attachments, status, ran, waiting, error, at, timeline };
 }
 
 /** @param {Conversation} conversation */

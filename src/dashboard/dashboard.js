@@ -10,13 +10,16 @@ import { Refusal } from "./api.js";
 import { Chats } from "./chats.js";
 import { OpenChat } from "./open-chat.js";
 import { Outbox } from "./outbox.js";
-import { chatPane, noChat } from "./view-chat.js";
+import { Overview } from "./overview.js";
+import { chatPane } from "./view-chat.js";
 import { dialogView } from "./view-dialogs.js";
 import { listPane, nameOf } from "./view-list.js";
+import { overviewPane } from "./view-overview.js";
 import { troubleWords } from "./words.js";
 
 /**
  * @import { ApprovalView, ChatView, DeliveryView, PendingView } from "../views.ts"
+ * @import { Place } from "./address.js"
  * @import { Api, ContactPatch } from "./api.js"
  * @import { Asking, Question } from "./view-dialogs.js"
  *
@@ -42,6 +45,9 @@ export class Dashboard {
   /** The last finished reply, for those who listen to the page. */
   #announcement = "";
   #atEnd = true;
+  /** On a phone the list is another page. */
+  #showsOverview = false;
+  #overview;
   /** @type {string | null} what gets the focus when it is drawn */
   #focus = null;
 
@@ -52,7 +58,13 @@ export class Dashboard {
   constructor(api, page) {
     this.#api = api;
     this.#page = page;
-    this.#chats = new Chats(api, { changed: page.changed, refused: (refusal) => this.#refused(refusal) });
+    this.#overview = new Overview(api, page.changed);
+    this.#chats = new Chats(api, {
+      changed: page.changed,
+      happened: (event) => this.#overview.happened(event),
+      reconnected: () => this.#overview.reconnected(),
+      refused: (refusal) => this.#refused(refusal),
+    });
     this.#outbox = new Outbox({
       send: (chatId, message) => api.send(chatId, message),
       changed: page.changed,
@@ -61,16 +73,22 @@ export class Dashboard {
 
   begin() {
     this.#chats.begin();
+    void this.#overview.begin();
   }
 
   end() {
     this.#chats.end();
+    this.#overview.end();
     this.#open?.end();
   }
 
-  /** @param {string | null} chatId */
-  show(chatId) {
+  /** @param {Exclude<Place, { kind: "token" }>} place */
+  show(place) {
+    const chatId = place.kind === "chat" ? place.chatId : null;
     const before = this.#open;
+    const wasOverview = this.#showsOverview;
+    this.#showsOverview = place.kind === "overview";
+    if (this.#showsOverview && !wasOverview) this.#focus = "#overview-title";
     if ((before?.chatId ?? null) === chatId) return;
     before?.end();
     this.#open = chatId === null ? null : this.#opened(chatId);
@@ -78,6 +96,7 @@ export class Dashboard {
     this.#announcement = "";
     // Whoever reads by touch wants no keyboard yet; whoever goes back wants to be where they were.
     const writes = !matchMedia("(pointer: coarse)").matches;
+    if (this.#showsOverview) return;
     this.#focus =
       chatId !== null
         ? writes
@@ -97,7 +116,7 @@ export class Dashboard {
     const trouble = this.#chats.host?.trouble ?? null;
     render(
       html`
-        <main class="page" data-pane=${open === null ? "list" : "chat"}>
+        <main class="page" data-pane=${open === null && !this.#showsOverview ? "list" : "chat"}>
           <h1 class="hidden">Switchboard</h1>
           <div class="connection" role="status">
             ${connected ? nothing : html`<p>Disconnected from the daemon. Trying again…</p>`}
@@ -111,7 +130,7 @@ export class Dashboard {
             admit: ({ chatId, name }) => this.#ask({ kind: "new", chatId, name: name ?? "" }),
             dismiss: (pending) => void this.#dismiss(pending),
           })}
-          ${open === null ? noChat() : this.#chatPane(open, chat)}
+          ${open === null ? overviewPane(this.#overview, this.#chats.host, (id) => this.#nameOf(id)) : this.#chatPane(open, chat)}
           <div class="hidden" aria-live="polite" id="announcer">${this.#announcement}</div>
         </main>
         ${
@@ -121,6 +140,7 @@ export class Dashboard {
                 create: (id, contact) => void this.#create(id, contact),
                 change: (id, contact) => void this.#change(id, contact),
                 reset: () => void this.#open?.act("reset"),
+                forget: () => void this.#forget(),
                 allowMore: (usd, whose) => void this.#allowMore(usd, whose),
                 closed: () => {
                   this.#asking = null;
@@ -151,6 +171,8 @@ export class Dashboard {
       {
         act: (action) => void open.act(action),
         reset: () => this.#ask({ kind: "reset" }),
+        forget: () => this.#ask({ kind: "forget", name: chat === null ? chatId : nameOf(chat) }),
+        details: () => this.#toggleDetails(open),
         contact: () =>
           this.#ask(chat === null ? { kind: "new", chatId, name: "" } : { kind: "contact", chat }),
         allowMore: () => chat !== null && this.#ask({ kind: "allow-more", chat }),
@@ -173,6 +195,27 @@ export class Dashboard {
         },
       },
     );
+  }
+
+  /** @param {string} chatId */
+  #nameOf(chatId) {
+    const chat = this.#chats.of(chatId);
+    return chat === undefined ? chatId : nameOf(chat);
+  }
+
+  /** @param {OpenChat} open */
+  #toggleDetails(open) {
+    if (open.details === null) void open.readDetails();
+    else open.forgetDetails();
+    this.#focus = "#details";
+    this.#page.changed();
+  }
+
+  async #forget() {
+    const open = this.#open;
+    if (open === null || !(await open.forget())) return;
+    this.#chats.touch(open.chatId);
+    location.hash = "";
   }
 
   /** @param {DeliveryView} reply */

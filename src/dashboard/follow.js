@@ -37,6 +37,26 @@ export function follow(api, path, follower) {
 }
 
 /**
+ * A stream that ends by itself, whole.
+ * @param {Api} api
+ * @param {string} path
+ * @returns {Promise<EventView[]>}
+ */
+export async function readEvents(api, path) {
+  const cut = new AbortController();
+  const silence = watchdog(() => cut.abort());
+  /** @type {EventView[]} */
+  const events = [];
+  try {
+    const bytes = await api.events(path, null, cut.signal);
+    for await (const { data } of eventsIn(bytes, silence.restart)) events.push(JSON.parse(data));
+  } finally {
+    silence.stop();
+  }
+  return events;
+}
+
+/**
  * @param {Api} api
  * @param {string} path
  * @param {Follower} follower

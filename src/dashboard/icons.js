@@ -18,6 +18,8 @@ export const icons = {
   stopped: icon(svg`<rect x="3.5" y="3.5" width="9" height="9" rx="1.5"/>`),
   back: icon(svg`<path d="M10 3 5 8l5 5"/>`),
   more: icon(svg`<path d="M3.5 8h.01M8 8h.01M12.5 8h.01"/>`),
+  details: icon(svg`<circle cx="8" cy="8" r="6.2"/><path d="M8 7.3v4M8 4.9v.1"/>`),
+  chart: icon(svg`<path d="M2.5 13.5h11M4.5 11V8M8 11V3.5M11.5 11V6"/>`),
   add: icon(svg`<path d="M8 3v10M3 8h10"/>`),
   send: icon(svg`<path d="M8 13V3.5M3.8 7.5 8 3.3l4.2 4.2"/>`),
   down: icon(svg`<path d="M8 3v9.5M3.8 8.5 8 12.7l4.2-4.2"/>`),

@@ -5,20 +5,24 @@
  * is missed and nothing is told before what it builds on. After a cut, the stream goes on where it ended.
  */
 
-import { Refusal } from "./api.js";
+import { Refusal, Unreachable } from "./api.js";
 import { emptyConversation, isOpen, withEvent, withPage, withWaiting } from "./conversation.js";
 import { follow } from "./follow.js";
 import { pause } from "./pause.js";
 import { actionWords } from "./words.js";
 
 /**
- * @import { EventView } from "../views.ts"
+ * @import { EventView, RunView, SpendingView } from "../views.ts"
  * @import { Action, Api } from "./api.js"
  *
  * @typedef {object} Note what the last action did, or why it did nothing
  * @property {"done" | "failed" | "running"} tone
  * @property {string} text
  * @property {boolean} undo whether it can be taken back
+ *
+ * @typedef {object} Details
+ * @property {readonly RunView[]} processes the latest first
+ * @property {readonly SpendingView[]} usage of the last 30 days, the latest first
  *
  * @typedef {object} OpenChatWatcher
  * @property {() => void} changed
@@ -30,6 +34,8 @@ import { actionWords } from "./words.js";
 
 /** ms. What a message waits for is in no event. */
 const waitingEveryMs = 1000;
+/** ms from an event to the look at what was done since. */
+const soonMs = 250;
 /** ms without a keystroke, after which the next one is somebody who begins to write. */
 const quietMs = 60_000;
 
@@ -41,6 +47,9 @@ export class OpenChat {
   connected = true;
   /** @type {Note | null} */
   note = null;
+  /** @type {Details | null} as long as somebody looks at them */
+  details = null;
+  #looksSoon = false;
   #api;
   #watcher;
   #end = () => {};
@@ -111,6 +120,18 @@ export class OpenChat {
     this.#watcher.acted();
   }
 
+  /** Resolves with whether nothing of it is left. */
+  async forget() {
+    this.#say({ tone: "running", text: "…", undo: false });
+    try {
+      await this.#api.forget(this.chatId);
+      return true;
+    } catch (error) {
+      this.#say({ tone: "failed", text: reasonOf(error), undo: false });
+      return false;
+    }
+  }
+
   /** Somebody writes on a message: the process is woken ahead of it. Whether that helps is seen by the answer. */
   writing() {
     const now = performance.now();
@@ -173,6 +194,7 @@ export class OpenChat {
     if (event.type === "message" && event.message.externalId !== null) {
       this.#watcher.accepted(event.message.externalId);
     }
+    if (event.type !== "text") void this.#lookSoon();
     if (event.type === "reply" && !before.entries.some(({ id }) => id === event.reply.id)) {
       this.#watcher.replied(event.reply.text);
     }
@@ -183,14 +205,49 @@ export class OpenChat {
     while (!this.#over) {
       await pause(waitingEveryMs);
       if (document.hidden || !this.connected || !this.conversation.entries.some(isOpen)) continue;
-      try {
-        const { history } = await this.#api.history(this.chatId, null);
-        this.conversation = withWaiting(this.conversation, history);
-        this.#watcher.changed();
-      } catch {
-        // The stream tells when the daemon is away; the next look may succeed.
-      }
+      await this.#look();
     }
+  }
+
+  /** Something has happened: once for all that comes shortly after one another. */
+  async #lookSoon() {
+    if (this.#looksSoon) return;
+    this.#looksSoon = true;
+    await pause(soonMs);
+    this.#looksSoon = false;
+    if (this.#over) return;
+    await this.#look();
+    if (this.details !== null) await this.readDetails();
+  }
+
+  async #look() {
+    try {
+      const { history } = await this.#api.history(this.chatId, null);
+      this.conversation = withWaiting(this.conversation, history);
+      this.#watcher.changed();
+    } catch {
+      // The stream tells when the daemon is away; the next look may succeed.
+    }
+  }
+
+  /** What stands behind the chat; kept up to date from then on. */
+  async readDetails() {
+    try {
+      const [{ processes }, { usage }] = await Promise.all([
+        this.#api.processes(this.chatId),
+        this.#api.chatUsage(this.chatId),
+      ]);
+      this.details = { processes, usage };
+    } catch (error) {
+      // Of a chat that nobody has named there is nothing.
+      this.details = { processes: [], usage: [] };
+      if (!(error instanceof Refusal || error instanceof Unreachable)) throw error;
+    }
+    this.#watcher.changed();
+  }
+
+  forgetDetails() {
+    this.details = null;
   }
 }
 

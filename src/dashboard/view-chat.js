@@ -4,9 +4,11 @@ import { html, nothing } from "lit-html";
 import { guard } from "lit-html/directives/guard.js";
 import { live } from "lit-html/directives/live.js";
 import { repeat } from "lit-html/directives/repeat.js";
-import { isOpen, isWorking } from "./conversation.js";
+import { isOpen, isWorking, placesOfCalls } from "./conversation.js";
 import { icons } from "./icons.js";
+import { detailsPane } from "./view-details.js";
 import { avatar, nameOf, stateBadge } from "./view-list.js";
+import { callsView, timelineView } from "./view-timeline.js";
 import { deliveryWords, heldWords, messageWords, noticeWords, timeWords } from "./words.js";
 
 /**
@@ -26,7 +28,9 @@ import { deliveryWords, heldWords, messageWords, noticeWords, timeWords } from "
  * @typedef {object} ChatHandlers
  * @property {(action: Action) => void} act
  * @property {() => void} reset asks first
+ * @property {() => void} forget asks first
  * @property {() => void} contact
+ * @property {() => void} details shows what stands behind the chat, or no longer
  * @property {() => void} allowMore
  * @property {() => void} older
  * @property {() => void} dismiss
@@ -47,6 +51,7 @@ export function chatPane({ open, chat, outgoing, text, away }, on) {
   const name = chat === null ? open.chatId : nameOf(chat);
   const held = chat === null ? null : heldWords(chat);
   const working = open.conversation.entries.some(isOpen);
+  const places = placesOfCalls(open.conversation);
   return html`
     <section class="pane chat-pane" aria-labelledby="chat-title">
       <header class="bar">
@@ -58,6 +63,9 @@ export function chatPane({ open, chat, outgoing, text, away }, on) {
         </div>
         <button type="button" class="button stop" ?disabled=${!working} @click=${() => on.act("stop")}>
           ${icons.stopped}Stop
+        </button>
+        <button type="button" class="button icon-button" id="details" aria-label="Details" aria-pressed=${open.details !== null} @click=${on.details}>
+          ${icons.details}
         </button>
         <button type="button" class="button icon-button" id="actions" popovertarget="action-menu" aria-label="Actions">
           ${icons.more}
@@ -72,7 +80,10 @@ export function chatPane({ open, chat, outgoing, text, away }, on) {
           ${repeat(
             open.conversation.entries,
             ({ id }) => id,
-            (entry) => guard([entry], () => entryView(entry, on)),
+            (entry) => {
+              const turns = [...places].flatMap(([turnId, id]) => (id === entry.id ? [turnId] : []));
+              return guard([entry, turns.join()], () => entryView(entry, turns, on));
+            },
           )}
           ${draftView(open.conversation)}
           ${repeat(
@@ -101,13 +112,9 @@ export function chatPane({ open, chat, outgoing, text, away }, on) {
           ${icons.send}
         </button>
       </form>
+      ${open.details === null || chat === null ? nothing : detailsPane(chat, open.details, on.details)}
     </section>
   `;
-}
-
-/** What is there before a chat is chosen. */
-export function noChat() {
-  return html`<section class="pane chat-pane nothing-chosen" aria-label="Conversation"><p class="empty">Choose a chat to read it and to talk in it.</p></section>`;
 }
 
 /** @param {ChatView} chat */
@@ -136,11 +143,12 @@ function actionMenu(on) {
   return html`
     <ul class="menu" id="action-menu" popover>
       ${item("Allow more…", "Raise today's budget", on.allowMore)}
-      ${item("Contact…", "Name, tier, and what this chat has used", on.contact)}
+      ${item("Contact…", "Name, tier, and what a message does while Claude works", on.contact)}
       ${item("Close", "End its process; the conversation stays", () => on.act("close"))}
       ${item("Restart", "A new process for the same conversation", () => on.act("restart"))}
       ${item("Reset…", "Stop, and begin a new conversation", on.reset)}
       ${item("Undo reset", "Bring the conversation before it back", () => on.act("undo-reset"))}
+      ${item("Forget…", "Delete everything that is known of this chat", on.forget)}
     </ul>
   `;
 }
@@ -158,19 +166,27 @@ function choose(act) {
 
 /**
  * @param {Entry} entry
+ * @param {readonly string[]} turns whose tool calls are shown under it
  * @param {ChatHandlers} on
  */
-function entryView(entry, on) {
+function entryView(entry, turns, on) {
   if (entry.type === "event") return html`<p class="line quiet">${noticeWords(entry)}</p>`;
   if (entry.type === "reply") return replyView(entry, on);
   const { mark, text } = messageWords(entry);
+  const summary = html`
+    <span class="below" data-mark=${mark}>
+      <time datetime=${entry.at}>${timeWords(entry.at)}</time><span class="status">${icons[mark]}<span>${text}</span></span>
+    </span>
+  `;
+  const calls = entry.timeline.flatMap((step) =>
+    step.what === "tool" && turns.includes(step.turnId) ? [step] : [],
+  );
   return html`
     <article class="message theirs" aria-label="Message" data-id=${entry.id}>
       <p class="bubble" dir="auto">${entry.text}${entry.attachments.map(fileView)}</p>
-      <p class="below" data-mark=${mark}>
-        <time datetime=${entry.at}>${timeWords(entry.at)}</time><span class="status">${icons[mark]}<span>${text}</span></span>
-      </p>
+      ${timelineView(summary, entry.timeline)}
     </article>
+    ${callsView(calls)}
   `;
 }
 

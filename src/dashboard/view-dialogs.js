@@ -3,13 +3,12 @@
 import { html, nothing } from "lit-html";
 import { icons } from "./icons.js";
 import { nameOf } from "./view-list.js";
-import { memoryWords, timeWords } from "./words.js";
 
 /**
  * @import { ChatView, Contact, HostView } from "../views.ts"
  * @import { ContactPatch, Refusal } from "./api.js"
  *
- * @typedef {{ kind: "new", chatId: string, name: string } | { kind: "contact" | "allow-more", chat: ChatView } | { kind: "reset" }} Question
+ * @typedef {{ kind: "new", chatId: string, name: string } | { kind: "contact" | "allow-more", chat: ChatView } | { kind: "reset" } | { kind: "forget", name: string }} Question
  * @typedef {object} Asking
  * @property {Question} question
  * @property {Refusal | Error | null} error why the last answer was not accepted
@@ -18,6 +17,7 @@ import { memoryWords, timeWords } from "./words.js";
  * @property {(chatId: string, contact: ContactPatch) => void} create
  * @property {(chatId: string, contact: ContactPatch) => void} change
  * @property {() => void} reset
+ * @property {() => void} forget
  * @property {(usd: number, whose: { chatId?: string, tier?: string }) => void} allowMore
  * @property {() => void} closed
  */
@@ -28,10 +28,6 @@ import { memoryWords, timeWords } from "./words.js";
  * @param {DialogHandlers} on
  */
 export function dialogView({ question, error }, host, on) {
-  const confirm = (/** @type {Event} */ event) => {
-    close(event);
-    on.reset();
-  };
   switch (question.kind) {
     case "new":
       return dialog("New chat", on, contactForm(question, null, error, host, on));
@@ -48,24 +44,49 @@ export function dialogView({ question, error }, host, on) {
           host,
           on,
         ),
-        facts(question.chat),
       );
     case "reset":
       return dialog(
         "Reset this chat?",
         on,
-        html`
-          <p>
-            Whatever runs or waits is stopped, and the next message begins a new conversation, which remembers nothing
-            of this one. This one is kept, and can be brought back.
-          </p>
-          <p class="choices">
-            <button type="button" class="button" @click=${close}>Cancel</button>
-            <button type="button" class="button danger" @click=${confirm}>Reset</button>
-          </p>
-        `,
+        confirmation(
+          `Whatever runs or waits is stopped, and the next message begins a new conversation, which remembers nothing
+           of this one. This one is kept, and can be brought back.`,
+          "Reset",
+          on.reset,
+        ),
+      );
+    case "forget":
+      return dialog(
+        `Forget ${question.name}?`,
+        on,
+        confirmation(
+          `Whatever runs or waits is stopped. Messages, replies, conversation and files are deleted, and cannot be
+           brought back. What comes later is a new chat's.`,
+          "Delete everything",
+          on.forget,
+        ),
       );
   }
+}
+
+/**
+ * @param {string} text
+ * @param {string} name of the button
+ * @param {() => void} act
+ */
+function confirmation(text, name, act) {
+  const confirm = (/** @type {Event} */ event) => {
+    close(event);
+    act();
+  };
+  return html`
+    <p>${text}</p>
+    <p class="choices">
+      <button type="button" class="button" @click=${close}>Cancel</button>
+      <button type="button" class="button danger" @click=${confirm}>${name}</button>
+    </p>
+  `;
 }
 
 /**
@@ -292,32 +313,6 @@ function labelled(field, label, hint, problem, input) {
       ${problem === null ? nothing : html`<p class="problem" id=${`problem-${field}`} role="alert">${icons.failed}${wordsOf(problem)}</p>`}
     </div>
   `;
-}
-
-/** @param {ChatView} chat */
-function facts({ chatId, sessionName, sessionId, process, usage, createdAt }) {
-  /** @type {Array<[string, string]>} */
-  const rows = [
-    ["Chat id", chatId],
-    ["Session", sessionName],
-    ["Session id", sessionId ?? "not yet"],
-    ["Process", process === null ? "none" : processWords(process)],
-    ["Turns", String(usage.turns)],
-    ["Tokens", `${usage.inputTokens.toLocaleString()} in, ${usage.outputTokens.toLocaleString()} out`],
-    ["Cost", `${usage.costUsd.toFixed(2)} USD`],
-    ["Since", timeWords(createdAt)],
-  ];
-  return html`
-    <dl class="facts">
-      ${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
-    </dl>
-  `;
-}
-
-/** @param {NonNullable<ChatView["process"]>} process */
-function processWords({ pid, generation, memoryBytes }) {
-  const memory = memoryBytes === null ? "" : `, ${memoryWords(memoryBytes)}`;
-  return `${pid ?? "starting"}, generation ${generation}${memory}`;
 }
 
 /** @param {Error | Refusal} error */

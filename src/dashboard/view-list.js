@@ -3,7 +3,7 @@
 import { html, nothing } from "lit-html";
 import { guard } from "lit-html/directives/guard.js";
 import { repeat } from "lit-html/directives/repeat.js";
-import { addressOf } from "./address.js";
+import { addressOf, overviewAddress } from "./address.js";
 import { icons } from "./icons.js";
 import { deliveryWords, memoryWords, stateMeaning, timeWords } from "./words.js";
 
@@ -23,6 +23,7 @@ export function listPane({ list, host, approvals, pending, failed, costToday, lo
     <nav class="pane list-pane" aria-label="Chats">
       <header class="bar">
         <p class="brand"><img src="/dashboard/icon.svg" alt="" width="24" height="24" />Switchboard</p>
+        <a class="button icon-button" href=${overviewAddress} aria-label="Overview">${icons.chart}</a>
         <button type="button" class="button" @click=${on.newChat}>${icons.add}New chat</button>
       </header>
       <div class="scroll">

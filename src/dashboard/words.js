@@ -1,7 +1,7 @@
 /** What the page says about a message, a chat and an action, in words. An icon and a tone go with some of them. */
 
 /**
- * @import { ActionView, ChatState, ChatView, ReplyView, TroubleView, Waiting } from "../views.ts"
+ * @import { ActionView, ChatState, ChatView, EventView, ReplyView, TimelineEntry, TroubleView, Waiting, WaitingFor } from "../views.ts"
  * @import { MessageEntry } from "./conversation.js"
  *
  * @typedef {"waiting" | "working" | "done" | "failed" | "stopped"} Mark decides the icon and the colour
@@ -197,5 +197,96 @@ export function timeWords(at, now = new Date()) {
 
 /** @param {number} bytes */
 export function memoryWords(bytes) {
-  return `${Math.round(bytes / 2 ** 20)} MiB`;
+  const mebibytes = bytes / 2 ** 20;
+  return mebibytes < 1000 ? `${Math.round(mebibytes)} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`;
+}
+
+/** @param {number} ms */
+export function durationWords(ms) {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+}
+
+/**
+ * Sums too small for cents are not shown as nothing.
+ * @param {number} usd
+ */
+export function moneyWords(usd) {
+  return `${usd.toFixed(usd === 0 || usd >= 0.01 ? 2 : 4)} USD`;
+}
+
+/**
+ * What open messages wait for, counted over all chats.
+ * @type {Record<WaitingFor, string>}
+ */
+export const waitingReason = {
+  slot: "for a slot",
+  start: "for a process to start",
+  model: "for the model",
+  tool: "for a tool",
+  approval: "for an approval",
+  limit: "for a limit",
+  compaction: "for a compaction",
+  budget: "for a budget",
+};
+
+/**
+ * What happened in a chat, for whoever looks over all of them.
+ * @param {Exclude<EventView, { type: "text" }>} event
+ */
+export function eventWords(event) {
+  switch (event.type) {
+    case "message": {
+      const { status, error } = event.message;
+      return `message ${status}${error === null ? "" : `: ${error.message}`}`;
+    }
+    case "turn":
+      return `turn ${event.state}`;
+    case "tool":
+      return `${event.name} ${event.state}`;
+    case "reply":
+      return `reply: ${deliveryWords(event.reply)?.text ?? "sent"}`;
+    case "process":
+      return `process ${event.generation} ${event.state}: ${event.reason}`;
+    case "notice":
+      return noticeWords(event);
+  }
+}
+
+/**
+ * A step on a message's way.
+ * @param {TimelineEntry} entry
+ */
+export function timelineWords(entry) {
+  switch (entry.what) {
+    case "accepted":
+      return `accepted at ${new Date(entry.at).toLocaleTimeString()}`;
+    case "handed_over": {
+      const { generation, kind, outcome } = entry;
+      const how =
+        kind === "continue"
+          ? `process ${generation} takes up the cut turn`
+          : `handed to process ${generation}`;
+      if (outcome === "lost") return `${how}, which was gone before it had answered`;
+      return outcome === "excused" ? `${how}, which gave it back` : how;
+    }
+    case "turn_started":
+      return "a turn begins with it";
+    case "model_asked":
+      return "the model is asked";
+    case "model_answers":
+      return "the model begins to answer";
+    case "tool":
+      return `uses ${entry.name}${entry.state === "failed" ? ", which fails" : ""}`;
+    case "approval":
+      return `asks for a yes to ${entry.tool}: ${entry.state}${entry.decidedBy === null ? "" : ` by ${entry.decidedBy}`}`;
+    case "turn_ended":
+      return entry.outcome === "cut" ? "the turn is cut: its process was gone" : "the turn ends";
+    case "ended":
+      return entry.status;
+  }
 }

@@ -91,7 +91,7 @@ describe("a dashboard whose daemon goes away", { skip }, async () => {
     assert.equal(await visitor.message("While you were away").count(), 0);
     await hide(false);
     await visitor.answer('You said: "While you were away".').waitFor();
-    await visitor.chats.getByRole("link").first().filter({ hasText: "hidden" }).waitFor();
+    await visitor.chats.getByRole("listitem").first().filter({ hasText: "hidden" }).waitFor();
     assert.equal((await visitor.said()).length, 4);
 
     async function hide(hidden: boolean): Promise<void> {

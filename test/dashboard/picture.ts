@@ -47,7 +47,7 @@ try {
     reducedMotion: "reduce",
     locale: "en-GB",
   });
-  await page.getByRole("link", { name: "Sunday outing" }).click();
+  await page.getByRole("navigation").getByRole("link", { name: "Sunday outing" }).click();
   await page.getByRole("textbox", { name: /^Message to/ }).fill("And with lunch, please");
   await page.keyboard.press("Enter");
   await page.getByText("without walnuts for Ada").waitFor();

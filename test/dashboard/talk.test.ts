@@ -141,14 +141,14 @@ describe("talking in the dashboard", { skip }, async () => {
     await rig.ask("quiet one", "Hello");
     await rig.tell("loud one", "Later");
     await visitor.chats
-      .getByRole("link")
+      .getByRole("listitem")
       .first()
       .filter({ hasText: /loud one.*1 message open/s })
       .waitFor();
     release();
     await visitor.chat("loud one").filter({ hasNotText: "open" }).waitFor();
     await rig.ask("quiet one", "Me again");
-    await visitor.chats.getByRole("link").first().filter({ hasText: "quiet one" }).waitFor();
+    await visitor.chats.getByRole("listitem").first().filter({ hasText: "quiet one" }).waitFor();
   });
 
   test("earlier messages come in above, page by page, in order and once", async (t) => {

@@ -1,19 +1,29 @@
 /** The small pure parts: addresses, the order of the list, and what is said about a message and an action. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { addressOf, placeOf } from "../../src/dashboard/address.js";
+import { addressOf, overviewAddress, placeOf } from "../../src/dashboard/address.js";
 import { chatPath } from "../../src/dashboard/api.js";
 import { emptyList, withChat, withPage } from "../../src/dashboard/chat-list.js";
+import { isNoteworthy } from "../../src/dashboard/overview.js";
 import {
   actionWords,
   deliveryWords,
+  durationWords,
+  eventWords,
   heldWords,
+  memoryWords,
   messageWords,
+  moneyWords,
+  timelineWords,
   troubleWords,
 } from "../../src/dashboard/words.js";
 import type { ChatView } from "../../src/views.ts";
 
 describe("an address", () => {
+  it("is the overview's, too", () => {
+    assert.deepEqual(placeOf(overviewAddress), { kind: "overview" });
+  });
+
   it("names a chat by any id and finds it again", () => {
     for (const chatId of ["+15551234567", "signal:group.x/y=", "a b#?%&", "ä😀", "chats/token="]) {
       assert.deepEqual(placeOf(addressOf(chatId)), { kind: "chat", chatId });
@@ -142,5 +152,52 @@ describe("the words", () => {
       /stays\. 1 message went back to the queue\.$/,
     );
     assert.equal(actionWords({ ...answer, did: "nothing" }), "There was nothing to do.");
+  });
+
+  it("tell sizes, times and sums in the unit that fits, and no cost as nothing", () => {
+    assert.deepEqual([0, 999, 1000, 9999, 59_400, 119_999, 3_600_000, 8_000_000].map(durationWords), [
+      ...["0 ms", "999 ms", "1.0 s", "10.0 s", "59 s", "120 s", "60 min", "2 h"],
+    ]);
+    assert.deepEqual([0, 0.0004, 0.01, 12.345].map(moneyWords), [
+      ...["0.00 USD", "0.0004 USD", "0.01 USD", "12.35 USD"],
+    ]);
+    assert.deepEqual([0, 300 * 2 ** 20, 1536 * 2 ** 20].map(memoryWords), ["0 MiB", "300 MiB", "1.5 GiB"]);
+  });
+
+  it("tell what was done for a message, also what a crash has cut", () => {
+    const handed = { at: "", what: "handed_over", generation: 7, kind: "send" } as const;
+    const asked = { at: "", what: "approval", tool: "Bash", decidedBy: null, endedAt: null } as const;
+    for (const [entry, text] of [
+      [{ ...handed, outcome: null }, "handed to process 7"],
+      [{ ...handed, outcome: "lost" }, "handed to process 7, which was gone before it had answered"],
+      [{ ...handed, kind: "continue", outcome: "answered" }, "process 7 takes up the cut turn"],
+      [{ ...handed, outcome: "excused" }, "handed to process 7, which gave it back"],
+      [{ at: "", what: "turn_ended", outcome: "cut" }, "the turn is cut: its process was gone"],
+      [{ ...asked, state: "pending" }, "asks for a yes to Bash: pending"],
+      [{ ...asked, state: "used", decidedBy: "operator" }, "asks for a yes to Bash: used by operator"],
+      [{ at: "", what: "ended", status: "stopped" }, "stopped"],
+    ] as const) {
+      assert.equal(timelineWords(entry), text);
+    }
+  });
+
+  it("tell what happened in a chat, and leave out the steps of what goes well", () => {
+    const frame = { seq: 1, at: "", chatId: "c" };
+    const started = {
+      ...frame,
+      type: "process",
+      generation: 3,
+      state: "started",
+      pid: 1,
+      reason: "message",
+    } as const;
+    assert.equal(eventWords(started), "process 3 started: message");
+    const turn = { ...frame, type: "turn" as const, turnId: "t", messageIds: [] };
+    const states = ["started", "joined", "answered", "failed", "stopped", "cut"] as const;
+    assert.deepEqual(
+      states.filter((state) => isNoteworthy({ ...turn, state })),
+      ["failed", "cut"],
+    );
+    assert.equal(isNoteworthy({ ...started, state: "starting" }), false);
   });
 });
