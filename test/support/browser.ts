@@ -123,7 +123,7 @@ export class Visitor {
     return this.conversation.getByRole("article", { name: /^Message/ }).filter({ hasText: text });
   }
 
-  answer(text: string): Locator {
+  answer(text: string | RegExp): Locator {
     return this.conversation.getByRole("article", { name: /^Answer$/ }).filter({ hasText: text });
   }
 
