@@ -7,6 +7,7 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { hasEnded, type Ledger, type LedgerEvent, type Spending } from "./ledger/index.ts";
+import { endKindOf, type Manager } from "./sessions/index.ts";
 import type { HostView } from "./views.ts";
 
 /** Seconds. */
@@ -28,6 +29,8 @@ export class Metrics {
   readonly #ways = new Map<string, Way>();
   /** By id: running turns. The first text may come before its turn's start is committed. */
   readonly #turns = new Map<string, { startedAt: number | null; firstTextAt: number | null }>();
+  /** When each reply that its channel has not answered for was first seen, in ms since the Unix epoch. */
+  readonly #outgoing = new Map<string, number>();
   readonly #host: () => HostView;
 
   readonly #accepted = this.#counter("messages_accepted_total", "Messages accepted");
@@ -49,8 +52,20 @@ export class Metrics {
   );
   readonly #turn = this.#histogram("turn_seconds", "Length of a turn", ["outcome"]);
   readonly #tools = this.#counter("tool_calls_total", "Tool calls by how they ended", ["state"]);
-  readonly #starts = this.#counter("process_starts_total", "Claude processes started");
-  readonly #ends = this.#counter("process_ends_total", "Claude processes that have ended");
+  readonly #requeued = this.#counter(
+    "messages_requeued_total",
+    "Times that a message was taken back from a process, to be tried again",
+  );
+  readonly #starts = this.#counter("process_starts_total", "Claude processes started, by what for", [
+    "reason",
+  ]);
+  readonly #ends = this.#counter("process_ends_total", "Claude processes that have ended, by why", [
+    "reason",
+  ]);
+  readonly #delivery = this.#histogram(
+    "reply_delivery_seconds",
+    "From a reply that goes out by a channel until the channel has it",
+  );
   readonly #replies = this.#counter("replies_total", "Replies by what became of them", ["status"]);
   readonly #notices = this.#counter("notices_total", "What the operator was told, by its code", ["code"]);
   readonly #tokens = this.#counter("tokens_total", "Tokens of the model, by tier and kind", ["tier", "kind"]);
@@ -58,13 +73,17 @@ export class Metrics {
     "tier",
   ]);
 
-  /** `host`: how it stands now. */
-  constructor(ledger: Pick<Ledger, "onCommit">, host: () => HostView) {
+  /** `host` and `census`: how it stands now. */
+  constructor(
+    ledger: Pick<Ledger, "onCommit">,
+    { host, census }: { host: () => HostView; census: Manager["census"] },
+  ) {
     this.#host = host;
     ledger.onCommit((events) => {
       for (const event of events) this.#count(event);
     });
     this.#gauges();
+    this.#censuses(census);
   }
 
   /** The text format of Prometheus. */
@@ -106,17 +125,26 @@ export class Metrics {
         if (event.state !== "started") this.#tools.inc({ state: event.state });
         return;
       case "process":
-        if (event.state === "starting") this.#starts.inc();
-        if (event.state === "ended") this.#ends.inc();
+        if (event.state === "starting") this.#starts.inc({ reason: startReasonOf(event.reason) });
+        if (event.state === "ended") this.#ends.inc({ reason: endKindOf(event.reason) });
         return;
-      case "reply": {
-        const { status } = event.reply;
-        if (status === "sent" || status === "failed" || status === "uncertain") this.#replies.inc({ status });
+      case "reply":
+        this.#reply(event.at, event.reply);
         return;
-      }
       case "notice":
         this.#notices.inc({ code: event.code });
     }
+  }
+
+  #reply(at: number, { id, status }: Extract<LedgerEvent, { type: "reply" }>["reply"]): void {
+    if (status === "pending" || status === "sending") {
+      if (!this.#outgoing.has(id)) this.#outgoing.set(id, at);
+      return;
+    }
+    this.#replies.inc({ status });
+    const since = this.#outgoing.get(id);
+    if (since !== undefined && status === "sent") this.#delivery.observe(seconds(at - since));
+    this.#outgoing.delete(id);
   }
 
   #message(at: number, { id, status, tries }: Extract<LedgerEvent, { type: "message" }>["message"]): void {
@@ -127,6 +155,7 @@ export class Metrics {
       this.#ways.set(id, way);
       this.#accepted.inc();
     }
+    if (status === "queued" && tries > 0) this.#requeued.inc();
     if (status === "sent" && way?.handedOver === false) {
       way.handedOver = true;
       this.#wait.observe(seconds(at - way.acceptedAt));
@@ -185,12 +214,29 @@ export class Metrics {
       ({ processes }) => processes.memoryBytes,
     );
     gauge("processes_memory_max_bytes", "The budget of that", ({ processes }) => processes.memoryBytesMax);
+    gauge("replies_outgoing", "Replies that their channel has not taken yet", () => this.#outgoing.size);
     gauge("model_trouble", "1 while the model's API lets nobody through", ({ trouble }) =>
       Number(trouble !== null),
     );
     gauge("up_since_timestamp_seconds", "When the daemon was started", ({ since }) =>
       seconds(Date.parse(since)),
     );
+  }
+
+  #censuses(census: Manager["census"]): void {
+    const gauge = (name: string, help: string, label: string, counts: () => Record<string, number>) => {
+      new Gauge({
+        name: `switchboard_${name}`,
+        help,
+        labelNames: [label],
+        registers: [this.#registry],
+        collect() {
+          for (const [value, count] of Object.entries(counts())) this.set({ [label]: value }, count);
+        },
+      });
+    };
+    gauge("sessions", "Chats with a live session, by its state", "state", () => census().states);
+    gauge("messages_waiting", "Open messages, by what they wait for", "for", () => census().waiting);
   }
 
   #counter<Label extends string = never>(
@@ -225,6 +271,12 @@ function ofProcess(): Registry {
     collectDefaultMetrics({ register: processRegistry });
   }
   return processRegistry;
+}
+
+const startReasons = ["message", "wake", "restart", "replacement"];
+
+function startReasonOf(reason: string): string {
+  return startReasons.includes(reason) ? reason : "other";
 }
 
 function seconds(ms: number): number {

@@ -302,7 +302,10 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     opened.push(() => gateway.close());
 
     const feed = new Feed(ledger);
-    const metrics = new Metrics(ledger, () => switchboard.host);
+    const metrics = new Metrics(ledger, {
+      host: () => switchboard.host,
+      census: () => manager.census(),
+    });
     const spaces = join(home, "spaces");
     const folders = {
       home,

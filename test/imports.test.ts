@@ -55,7 +55,7 @@ const floors: Record<string, readonly string[]> = {
   "reload.ts": [...everybodys, "channels", "checked.ts", "config", "views.ts", ...parts],
   "checked.ts": [...everybodys, "channels", ...parts],
   "feed.ts": [...everybodys, "views.ts", ...parts],
-  "metrics.ts": ["ledger", "views.ts"],
+  "metrics.ts": ["ledger", "sessions", "views.ts"],
   "overview.ts": ["clock.ts", "ledger", "log.ts", "sessions", "views.ts"],
   "timeline.ts": ["ledger", "views.ts"],
   "views.ts": [...everybodys, ...parts],

@@ -9,6 +9,7 @@
  */
 
 import type { WaitingFor } from "../views.ts";
+import type { EndReason } from "./ends.ts";
 
 /** All times in ms of the monotonic clock. */
 export type Snapshot = ProcessSnapshot | WaitSnapshot;
@@ -57,13 +58,13 @@ export type Diagnosis =
   /** It waits for longer than it should, and nothing of its own can change that: the operator has to know. */
   | { verdict: "overdue"; for: "slot" | "limit"; reason: string }
   /** To be replaced by a new process on the same session. `kill`: it cannot react to anything gentler. */
-  | { verdict: "sick"; reason: string; remedy: "terminate" | "kill" }
+  | { verdict: "sick"; reason: EndReason; remedy: "terminate" | "kill" }
   /** It takes so much memory that others suffer: to be replaced at once. */
-  | { verdict: "bloated"; reason: string }
+  | { verdict: "bloated"; reason: EndReason }
   /** It takes more memory than one should: to be closed when its turn has ended. */
-  | { verdict: "heavy"; reason: string }
+  | { verdict: "heavy"; reason: EndReason }
   /** To be closed; the conversation stays. */
-  | { verdict: "unused"; reason: string };
+  | { verdict: "unused"; reason: EndReason };
 
 /** What the operator may set. */
 export interface Bounds {
@@ -122,7 +123,7 @@ export function diagnose(snapshot: Snapshot, now: number, bounds: Bounds): Diagn
   return { verdict: "healthy" };
 }
 
-function tooMuch(bytes: number, allowed: number): string {
+function tooMuch(bytes: number, allowed: number): EndReason {
   const mebibytes = (n: number) => Math.round(n / 2 ** 20);
   return `it took ${mebibytes(bytes)} MiB of memory with its tools, and ${mebibytes(allowed)} are allowed`;
 }

@@ -1,5 +1,6 @@
 export { Approvals } from "./approvals.ts";
 export { Budgets } from "./budgets.ts";
+export { type EndKind, endKindOf } from "./ends.ts";
 export { clearForgotten } from "./forget.ts";
 export type { Folders } from "./ground.ts";
 export { type ImportPlaces, sweepImports } from "./import-spaces.ts";

@@ -12,6 +12,7 @@ import type { Continuation } from "./aftermath.ts";
 import type { Book } from "./book.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Deaths } from "./deaths.ts";
+import type { EndReason } from "./ends.ts";
 import type { Entry } from "./entry.ts";
 import type { Ground } from "./ground.ts";
 import type { Tenant } from "./pool.ts";
@@ -193,7 +194,7 @@ export class Launcher {
   }
 }
 
-const notNeeded = "not needed any more";
+const notNeeded: EndReason = "not needed any more";
 
 function once(fn: () => void): () => void {
   let done = false;

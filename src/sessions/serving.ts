@@ -23,6 +23,7 @@ import type { Waiting } from "../views.ts";
 import type { Continuation } from "./aftermath.ts";
 import type { Approvals } from "./approvals.ts";
 import type { Book } from "./book.ts";
+import type { EndReason } from "./ends.ts";
 import { currentUuid, type End, type Entry } from "./entry.ts";
 import { Gate, sandboxOf } from "./gate.ts";
 import type { Ground } from "./ground.ts";
@@ -125,7 +126,7 @@ export class Serving {
   readonly #asking = new Set<number>();
   #progressAt: number;
   #ping: Ping & { cpuMs: number } = { missed: 0, worked: false, stopped: false, cpuMs: 0 };
-  #closing: { reason: string; sick: boolean } | null = null;
+  #closing: { reason: EndReason; sick: boolean } | null = null;
   #isRetiring = false;
   #ready = false;
   readonly #readiness = Promise.withResolvers<void>();
@@ -312,22 +313,22 @@ export class Serving {
   }
 
   /** Ends it, if that is not under way yet. */
-  close(reason: string, force: Force = this.hasHands ? "terminate" : "order"): void {
+  close(reason: EndReason, force: Force = this.hasHands ? "terminate" : "order"): void {
     this.#end({ reason, sick: false }, force);
   }
 
   /** It takes on nothing more, and ends when what is in its hands has its end. */
-  retire(reason: string): void {
+  retire(reason: EndReason): void {
     this.#isRetiring = true;
     void this.handsFree.then(() => this.close(reason));
   }
 
   /** Ends it because something is wrong with it. */
-  fail(reason: string, force: "terminate" | "kill"): void {
+  fail(reason: EndReason, force: "terminate" | "kill"): void {
     this.#end({ reason, sick: true }, force);
   }
 
-  #end(why: { reason: string; sick: boolean }, force: Force): void {
+  #end(why: { reason: EndReason; sick: boolean }, force: Force): void {
     if (this.#closing !== null && force === "order") return;
     this.#closing ??= why;
     this.#cancelLimit();

@@ -38,6 +38,7 @@ import type { Budgets } from "./budgets.ts";
 import { contentOf, factsOf } from "./content.ts";
 import { Conversation } from "./conversation.ts";
 import { Deaths } from "./deaths.ts";
+import type { EndReason } from "./ends.ts";
 import {
   acceptedEntry,
   type End,
@@ -348,12 +349,12 @@ export class Session implements Tenant {
   }
 
   /** Closes the process when its turn has ended, or after the drain limit. Null: there was none. */
-  close(reason: string): Promise<{ requeued: string[] } | null> {
+  close(reason: EndReason): Promise<{ requeued: string[] } | null> {
     return this.#holds.exclusive(() => this.#closeWhenFree(reason));
   }
 
   /** A new process on the same session. */
-  restart(reason: string): Promise<{ requeued: string[] }> {
+  restart(reason: EndReason): Promise<{ requeued: string[] }> {
     return this.#holds.exclusive(async () => {
       const closed = await this.#closeWhenFree(reason);
       this.#deaths.leave();
@@ -1036,7 +1037,7 @@ export class Session implements Tenant {
   }
 
   /** Lets what is in the process's hands end, then closes it; after the drain limit, or in a hurry, it is ended as it is. */
-  async #closeWhenFree(reason: string): Promise<{ requeued: string[] } | null> {
+  async #closeWhenFree(reason: EndReason): Promise<{ requeued: string[] } | null> {
     const serving = this.#serving;
     if (serving === null) return null;
     const { limits } = this.#around;

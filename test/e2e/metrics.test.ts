@@ -105,7 +105,12 @@ test("are what the ledger says, after turns, a failure and a stop", async () => 
     [processes.live, processes.max, 0],
   );
   const started = rig.starts("ada") + rig.starts("bob");
-  assert.equal(await value("process_starts_total"), started);
+  assert.equal(await value("process_starts_total", 'reason="message"'), started);
+  const { idle, dormant } = chats;
+  assert.equal(await value("sessions", 'state="idle"'), idle);
+  assert.ok(dormant >= (await value("sessions", 'state="dormant"')));
+  assert.equal(await value("messages_waiting", 'for="model"'), 0);
+  assert.equal(await value("messages_requeued_total"), 0);
 });
 
 test("grow by no chat: a thousand more make no series more", async () => {
@@ -114,7 +119,14 @@ test("grow by no chat: a thousand more make no series more", async () => {
     tell = listener;
     return () => {};
   };
-  const metrics = new Metrics({ onCommit }, () => rig.switchboard.host);
+  const states = { ...{ starting: 0, idle: 0, busy: 0, closing: 0, dormant: 0, parked: 0, quarantined: 0 } };
+  const waiting = {
+    ...{ slot: 0, start: 0, model: 0, tool: 0, approval: 0, limit: 0, compaction: 0, budget: 0 },
+  };
+  const metrics = new Metrics(
+    { onCommit },
+    { host: () => rig.switchboard.host, census: () => ({ states, waiting }) },
+  );
   let seq = 0;
   const live = (chatId: string) => {
     const id = `message of ${chatId}`;
