@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ActionView, ReloadView } from "../views.ts";
 import { type Client, chatPath } from "./client.ts";
 import { CliError } from "./exit.ts";
+import { whileWaiting } from "./patience.ts";
 import { printJson, printLine } from "./print.ts";
 
 export async function act(
@@ -12,7 +13,7 @@ export async function act(
   action: string,
   { json }: { json?: true },
 ): Promise<void> {
-  const done = await client.post<ActionView>(chatPath(chatId, `/${action}`));
+  const done = await whileWaiting(action, client.post<ActionView>(chatPath(chatId, `/${action}`)));
   if (json === true) return printJson(done);
   printLine(describe(done));
 }
@@ -28,7 +29,7 @@ export async function forget(
       hint: `Say so: switchboard forget ${chatId} --yes`,
       exit: "usage",
     });
-  const done = await client.delete<ActionView>(chatPath(chatId));
+  const done = await whileWaiting("forget", client.delete<ActionView>(chatPath(chatId)));
   if (json === true) printJson(done);
   else printLine(describe(done));
 }
@@ -49,7 +50,7 @@ function count(messages: number): string {
 
 /** What it refuses changes nothing. */
 export async function reload(client: Client, { json }: { json?: true }): Promise<void> {
-  const done = await client.post<ReloadView>("/v1/reload");
+  const done = await whileWaiting("reload", client.post<ReloadView>("/v1/reload"));
   if (json === true) return printJson(done);
   const { changed, restart } = done;
   printLine(
@@ -63,7 +64,7 @@ export async function down(client: Client, { json }: { json?: true }): Promise<v
   const { url } = client;
   try {
     const { pid } = await client.post<{ pid: number }>("/v1/shutdown");
-    while ((await pidAt(client)) === pid) await delay(50);
+    await whileWaiting("running turns end, and the daemon with them", gone(client, pid));
     if (json === true) printJson({ did: "ended", url, pid });
     else printLine(`ended: ${url} (process ${pid})`);
   } catch (error) {
@@ -71,6 +72,10 @@ export async function down(client: Client, { json }: { json?: true }): Promise<v
     if (json === true) printJson({ did: "nothing", url });
     else printLine(`no daemon runs at ${url}`);
   }
+}
+
+async function gone(client: Client, pid: number): Promise<void> {
+  while ((await pidAt(client)) === pid) await delay(50);
 }
 
 async function pidAt(client: Client): Promise<number | undefined> {

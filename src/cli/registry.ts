@@ -11,6 +11,7 @@ import { finished } from "node:stream/promises";
 import type { ImportView } from "../views.ts";
 import type { Client } from "./client.ts";
 import { CliError } from "./exit.ts";
+import { whileWaiting } from "./patience.ts";
 import { printJson, printLine } from "./print.ts";
 
 /** Chats that are named one by one; the rest are counted. */
@@ -27,8 +28,9 @@ export async function exportRegistry(
   const path = resolve(file);
   try {
     const there = await stat(path).catch(() => null);
-    if (there === null || there.isFile()) await replace(response, await placeOf(path));
-    else await writeFile(response, path, "w");
+    const isFile = there === null || there.isFile();
+    const written = isFile ? replace(response, await placeOf(path)) : writeFile(response, path, "w");
+    await whileWaiting("export", written);
   } catch (error) {
     throw error instanceof CliError ? error : new CliError("failed", `${path}: ${reasonOf(error)}`);
   }
@@ -99,7 +101,7 @@ export async function importRegistry(client: Client, file: string, options: Impo
   for (const pair of options.mapTier ?? []) query.append("mapTier", pair);
   const transcripts = options.transcripts ?? (client.isLocal ? usualFolder() : false);
   if (transcripts) query.set("transcripts", resolve(transcripts));
-  const imported = await client.send<ImportView>(`/v1/registry?${query}`, text);
+  const imported = await whileWaiting("import", client.send<ImportView>(`/v1/registry?${query}`, text));
   if (options.json === true) return printJson(imported);
   printLine(`${imported.new} chats new, ${imported.changed} changed, ${imported.unchanged} as they were`);
   printLine(`${imported.conversations} conversations came with them`);

@@ -10,6 +10,7 @@ import { buffer } from "node:stream/consumers";
 import type { MessageView } from "../views.ts";
 import { type Client, chatPath } from "./client.ts";
 import { CliError } from "./exit.ts";
+import { whileWaiting } from "./patience.ts";
 import { printJson, printLine } from "./print.ts";
 
 /** Longest wait of one request, in seconds: well below the limits of clients and proxies on the way. */
@@ -45,7 +46,7 @@ export async function send(
   options: SendOptions,
 ): Promise<void> {
   const text = given === "-" ? await standardInput() : given;
-  const message = await deliver(client, chatId, text, options);
+  const message = await whileWaiting("waiting for the answer", deliver(client, chatId, text, options));
   if (options.wait !== undefined && message.status !== "answered") throw notAnswered(chatId, message);
   if (options.json === true) printJson(message);
   else if (options.wait === undefined) printLine(`accepted as ${message.id} (${message.status})`);

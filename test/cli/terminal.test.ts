@@ -131,4 +131,16 @@ describe("chat in a terminal", { skip }, () => {
       await terminal.ended;
     }
   });
+
+  it("tells who waits for an answer with `send` for how long, and nothing of that is left", async () => {
+    terminal = new Terminal([process.execPath, main, "--url", face.url, "send", "alice", "Hello", "--wait"], {
+      env: { SWITCHBOARD_TOKEN: token },
+    });
+    await until(() => terminal.output().includes("waiting for the answer … 2 s"));
+    const [message] = await messages(1);
+    assert.ok(message?.type === "message");
+    switchboard.answer(message.id, "Here I am");
+    assert.equal(await terminal.ended, 0);
+    assert.deepEqual(terminal.window(), ["Here I am"]);
+  });
 });
