@@ -14,7 +14,13 @@ export { type ErrorCode, SwitchboardError } from "./errors.ts";
 export type { EventsOptions } from "./feed.ts";
 export type { HistoryPage } from "./ledger/index.ts";
 export { createLogger, type Logger, type LogLevel } from "./log.ts";
-export { type OpenOptions, open, type Switchboard, type Upstream } from "./switchboard.ts";
+export {
+  type HistoryOptions,
+  type OpenOptions,
+  open,
+  type Switchboard,
+  type Upstream,
+} from "./switchboard.ts";
 export type {
   ActionView,
   ApprovalView,
@@ -28,13 +34,17 @@ export type {
   ImportView,
   MessageStatus,
   MessageView,
+  OverviewView,
   PendingView,
   ProcessView,
   RaisedView,
   Receipt,
   ReloadView,
   ReplyView,
+  RunView,
   SpendingView,
+  StepView,
+  TimelineEntry,
   Usage,
   Waiting,
   WaitingFor,
