@@ -17,6 +17,7 @@ import { type FailedOptions, failed, retry } from "./replies.ts";
 import { queueModes, type SendOptions, send, tiers } from "./send.ts";
 import { chatStates, type SessionsOptions, sessions } from "./sessions.ts";
 import { show, showMessage } from "./show.ts";
+import { status } from "./status.ts";
 import { allowMore, type UsageOptions, usage } from "./usage.ts";
 import { watch } from "./watch.ts";
 
@@ -52,6 +53,11 @@ function program(): Command {
       const answered = await chat(connect(command), chatId, command.optsWithGlobals<ChatOptions>());
       if (!answered) process.exitCode = exits.failed.code;
     });
+
+  root
+    .command("status")
+    .description("how it goes: the daemon, what waits and for what, today's turns, times and cost")
+    .action((_, command: Command) => status(connect(command), command.optsWithGlobals()));
 
   root
     .command("sessions")

@@ -90,6 +90,21 @@ describe("the command line", () => {
   });
 
   it("lists the chats, and shows one", async () => {
+    const { host, overview } = await json("status");
+    assert.equal(host.state, "running");
+    const { stdout } = await cli(["status"]);
+    assert.match(stdout, new RegExp(`^daemon: +running, .* process ${host.pid}, .*\n`));
+    assert.match(stdout, new RegExp(`^chats: +${overview.chats.total} \\(`, "m"));
+    assert.match(stdout, /^waiting: +nothing$/m);
+    assert.match(
+      stdout,
+      new RegExp(
+        `^today: +${overview.today.turns} turns; messages: ${overview.today.answered} answered.*; half within [\\d.]+ s`,
+        "m",
+      ),
+    );
+    assert.match(stdout, /^cost today: +\d+\.\d{4} USD/m);
+
     const { chats, next } = await json("sessions");
     assert.ok(chats.some(({ chatId }: { chatId: string }) => chatId === "alice"));
     assert.equal(next, null);
