@@ -113,7 +113,8 @@ export class Dashboard {
     document.title =
       chatId === null ? "Switchboard" : `${chat === null ? chatId : nameOf(chat)} · Switchboard`;
     const connected = this.#chats.connected && open?.connected !== false;
-    const trouble = this.#chats.host?.trouble ?? null;
+    const { trouble = null, config } = this.#chats.host ?? {};
+    const refused = config?.refused ?? null;
     render(
       html`
         <main class="page" data-pane=${open === null && !this.#showsOverview ? "list" : "chat"}>
@@ -121,6 +122,7 @@ export class Dashboard {
           <div class="connection" role="status">
             ${connected ? nothing : html`<p>Disconnected from the daemon. Trying again…</p>`}
             ${connected && trouble !== null ? html`<p>${troubleWords(trouble)}</p>` : nothing}
+            ${connected && refused !== null ? html`<p>The changed config is not in force: ${refused.message}</p>` : nothing}
           </div>
           ${listPane(this.#chats, chatId, {
             more: () => this.#chats.more(),

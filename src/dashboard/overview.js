@@ -11,8 +11,10 @@ import { pause } from "./pause.js";
  * @typedef {Exclude<EventView, { type: "text" }>} DurableEvent
  */
 
-/** ms. */
+/** ms. What no event tells, like memory, is as old as that. */
 const everyMs = 5000;
+/** ms from an event to the look at the numbers. */
+const soonMs = 500;
 /** Of the events that are worth a line. */
 const most = 40;
 /** So many events are looked through for them. */
@@ -30,6 +32,7 @@ export class Overview {
   /** Of the one that is under way, so that a later one is never overwritten by an earlier. */
   #look = 0;
   #hasEvents = false;
+  #looksSoon = false;
   #over = false;
 
   /**
@@ -75,7 +78,18 @@ export class Overview {
 
   /** @param {EventView} event */
   happened(event) {
-    if (this.#hasEvents && isNoteworthy(event)) this.#add([event]);
+    if (!this.#hasEvents || !isNoteworthy(event)) return;
+    this.#add([event]);
+    void this.#lookSoon();
+  }
+
+  /** Once for all that happens shortly after one another. */
+  async #lookSoon() {
+    if (this.#looksSoon) return;
+    this.#looksSoon = true;
+    await pause(soonMs);
+    this.#looksSoon = false;
+    if (!this.#over && !document.hidden) await this.look();
   }
 
   /** The stream has been cut, and goes on: what happened in between is read again. */

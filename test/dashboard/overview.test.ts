@@ -1,5 +1,6 @@
 /** How it goes, over all chats and behind one: the dashboard's numbers are those of the ledger's file. */
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, describe, test } from "node:test";
@@ -160,6 +161,19 @@ describe("the overview in the dashboard", { skip }, async () => {
     assert.equal(await runs.count(), total);
     await visitor.page.getByRole("button", { name: "Close details" }).click();
     await behind.waitFor({ state: "detached" });
+  });
+
+  test("a changed config that is not valid is told as long as it is not put right", async (t) => {
+    const visitor = await enter(t);
+    const file = join(rig.home, "switchboard.toml");
+    const before = readFileSync(file, "utf8");
+    writeFileSync(file, `${before}\nprocesses.max = 0\n`);
+    process.kill(rig.daemon.pid, "SIGHUP");
+    const told = visitor.note("The changed config is not in force");
+    await told.filter({ hasText: "processes.max" }).waitFor();
+    writeFileSync(file, before);
+    process.kill(rig.daemon.pid, "SIGHUP");
+    await told.waitFor({ state: "detached" });
   });
 
   test("a chat is forgotten when somebody has said yes to that, and nothing is left of it", async (t) => {
