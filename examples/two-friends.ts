@@ -3,7 +3,7 @@
  * Run it twice: `npm run example`. With ANTHROPIC_API_KEY set it is the real Claude who answers.
  */
 
-import { open } from "switchboard";
+import { open } from "../src/index.ts";
 
 const { ANTHROPIC_API_KEY: apiKey } = process.env;
 const switchboard = await open({ home: "./example-home", upstream: apiKey ? { apiKey } : "offline" });

@@ -7,6 +7,9 @@ export {
   NotSentError,
   type OutboundReply,
   type SendResult,
+  verifyWebhook,
+  type WebhookRequest,
+  type WebhookVerdict,
 } from "./channels/index.ts";
 export { type Config, loadConfig } from "./config.ts";
 export type { InboundInput } from "./contacts/inbound.ts";

@@ -11,4 +11,5 @@ export { channelsOf } from "./configured.ts";
 export { goneChannel } from "./gone.ts";
 export { Outbox, type OutboxOptions } from "./outbox.ts";
 export { Outboxes } from "./outboxes.ts";
+export { verifyWebhook, type WebhookRequest, type WebhookVerdict } from "./signature.ts";
 export { webhookSchema } from "./webhook.ts";

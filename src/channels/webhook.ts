@@ -5,17 +5,17 @@
  * attempt has a connection of its own, so that is seen and not guessed. After that only a status line tells.
  */
 
-import { createHmac } from "node:crypto";
 import * as http from "node:http";
 import * as https from "node:https";
 import { z } from "zod";
 import type { Clock } from "../clock.ts";
 import type { Channel, OutboundReply, SendResult } from "./channel.ts";
+import { leastSecret, signatureOf } from "./signature.ts";
 
 /** ms. Well below the limit of an attempt: a host that is not there must not pass for one that does not answer. */
 export const connectMs = 10_000;
 
-const secretRule = "must be a text of at least 16 characters";
+const secretRule = `must be a text of at least ${leastSecret} characters`;
 
 export const webhookSchema = z.strictObject({
   type: z.literal("webhook").meta({ description: "Each reply is POSTed to a URL.", examples: ["webhook"] }),
@@ -24,7 +24,7 @@ export const webhookSchema = z.strictObject({
     .meta({ description: "Where replies are POSTed to.", examples: ["http://127.0.0.1:9000/replies"] }),
   secret: z
     .string(secretRule)
-    .min(16, secretRule)
+    .min(leastSecret, secretRule)
     .meta({
       description:
         "Signs each reply, so that the receiver can tell that it comes from here; 16 characters at least.",
@@ -121,11 +121,6 @@ export class Webhook implements Channel {
     request.end(body);
     return promise;
   }
-}
-
-/** What the receiver computes too, to compare. */
-export function signatureOf(secret: string, timestamp: string, body: string): string {
-  return `sha256=${createHmac("sha256", secret).update(`${timestamp}.${body}`).digest("hex")}`;
 }
 
 /** Statuses of the 4xx that speak about this moment and not about the reply. */

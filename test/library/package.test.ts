@@ -8,9 +8,9 @@ import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
-  copyFileSync,
   cpSync,
   existsSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -21,7 +21,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { within } from "../support/eventually.ts";
@@ -71,8 +71,19 @@ const strictest = {
     verbatimModuleSyntax: true,
     erasableSyntaxOnly: true,
   },
-  include: ["*.ts"],
+  include: ["*.ts", "examples"],
 };
+
+/** As somebody would copy them: here they are beside the sources, there they have the package. */
+function copyExamples(): void {
+  const folder = join(root, "examples");
+  for (const file of globSync("**/*.ts", { cwd: folder })) {
+    const code = readFileSync(join(folder, file), "utf8").replace('"../src/index.ts"', '"switchboard"');
+    const copy = join(project, "examples", file);
+    mkdirSync(dirname(copy), { recursive: true });
+    writeFileSync(copy, code);
+  }
+}
 
 /** A messenger for the bot of docs/library.md: two people write, each twice, and the bot ends when all are answered. */
 const messenger = `
@@ -126,7 +137,7 @@ before(async () => {
   });
   await npm(["install", "--offline", join(folder, tarball)], project);
   assert.equal(existsSync(join(project, "node_modules/fast-check")), false, "undeclared packages are left");
-  copyFileSync(join(root, "examples/two-friends.ts"), join(project, "two-friends.ts"));
+  copyExamples();
   const [, bot] = /```ts\n(.*?)```/s.exec(readFileSync(join(root, "docs/library.md"), "utf8")) ?? [];
   assert.ok(bot, "docs/library.md shows no bot");
   writeFileSync(join(project, "bot.ts"), bot);
@@ -149,14 +160,14 @@ describe("the package", { timeout: 300_000 }, () => {
   });
 
   it("runs the example under plain Node, and remembers the next time", async () => {
-    const first = await node(["two-friends.ts"]);
+    const first = await node(["examples/two-friends.ts"]);
     assert.match(first.stdout, /You said, newest first: "I prefer tea\."/);
-    const { stdout, stderr } = await node(["two-friends.ts"]);
+    const { stdout, stderr } = await node(["examples/two-friends.ts"]);
     assert.match(stdout, /newest first: "I prefer tea\.", "I prefer tea\."/);
     assert.equal(stderr, "");
   });
 
-  it("passes TypeScript's strictest settings, its declarations and the documented bot included", async () => {
+  it("passes TypeScript's strictest settings, its declarations, the documented bot and the examples included", async () => {
     const { stdout } = await node(["node_modules/typescript/bin/tsc", "--project", "."]).catch(
       (error) => error,
     );
