@@ -7,7 +7,7 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { hasEnded, type Ledger, type LedgerEvent, type Spending } from "./ledger/index.ts";
-import { endKindOf, type Manager } from "./sessions/index.ts";
+import { endKindOf, type Manager, type Removed } from "./sessions/index.ts";
 import type { HostView } from "./views.ts";
 
 /** Seconds. */
@@ -67,6 +67,9 @@ export class Metrics {
     "From a reply that goes out by a channel until the channel has it",
   );
   readonly #replies = this.#counter("replies_total", "Replies by what became of them", ["status"]);
+  readonly #removed = this.#counter("removed_total", "What was removed because it is kept no longer", [
+    "what",
+  ]);
   readonly #notices = this.#counter("notices_total", "What the operator was told, by its code", ["code"]);
   readonly #tokens = this.#counter("tokens_total", "Tokens of the model, by tier and kind", ["tier", "kind"]);
   readonly #cost = this.#counter("cost_usd_total", "What the model has cost in USD, by the list's prices", [
@@ -99,6 +102,11 @@ export class Metrics {
     turn.firstTextAt = Date.now();
     this.#turns.set(turnId, turn);
     if (turn.startedAt !== null) this.#firstText.observe(seconds(turn.firstTextAt - turn.startedAt));
+  }
+
+  /** What is kept no longer was removed. */
+  onRemoved(removed: Removed): void {
+    for (const [what, count] of Object.entries(removed)) this.#removed.inc({ what }, count);
   }
 
   /** An answer of the model has cost something. */

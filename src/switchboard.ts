@@ -61,6 +61,7 @@ import {
   Manager,
   Pool,
   RateLimit,
+  Retention,
   registryOf,
   type Session,
   Spares,
@@ -370,6 +371,12 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     await storage(manager.expectNewChats());
     const overview = new Overview({ ledger, manager, pool, clock, log });
     opened.push(() => overview.close());
+    const retention = new Retention({
+      ...{ ledger, manager, tiers, folders, clock, log },
+      onRemoved: (removed) => metrics.onRemoved(removed),
+    });
+    opened.push(() => retention.close());
+    void retention.run();
     const switchboard: OpenSwitchboard = new OpenSwitchboard({
       upstream:
         direct !== null

@@ -11,6 +11,7 @@ const host = z
   .string()
   .regex(/^(\*|(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+)$/i, { error: "must be *, a host's name or *. before one" });
 
+const days = z.number().positive().max(36_500);
 const usd = z.number().positive().max(1_000_000);
 const names = z.array(z.string().min(1));
 const perMinute = z.int().min(1).max(1_000_000);
@@ -104,6 +105,19 @@ const tier = z.strictObject({
     description: "As `limits.chat_messages_per_minute`, for this tier's chats.",
     examples: [20],
   }),
+  keep: z
+    .strictObject({
+      messages_days: days.optional().describe("Messages that have ended, with replies and all about them."),
+      events_days: days.optional().describe("Events; none outlives the messages that it tells of."),
+      transcripts_days: days.optional().describe("Conversations of chats that rest, with their files."),
+    })
+    .optional()
+    .meta({
+      description:
+        "Days after which ended messages (with replies, tool calls and events), events, and conversations of chats that have " +
+        "rested for so long are removed. A chat in use is left alone. Default: nothing is removed.",
+      examples: [{ messages_days: 90, events_days: 30, transcripts_days: 365 }],
+    }),
   idle_seconds: z
     .number()
     .positive()

@@ -31,6 +31,8 @@ export interface Policy {
   messagesPerMinute: number | null;
   /** ms after which an idle process is closed; null: as everywhere. */
   idleMs: number | null;
+  /** ms for which ended messages, events, and conversations of chats that rest are kept; null: for ever. */
+  keep: { messagesMs: number | null; eventsMs: number | null; conversationsMs: number | null };
 }
 
 /** Shipped tiers from the most to the least trusted: a group's sender can only lower what the chat allows. */
@@ -218,7 +220,16 @@ function policyOf(tier: string, base: Shipped, change: TierConfig, assistant: st
     },
     messagesPerMinute: change.messages_per_minute ?? null,
     idleMs: change.idle_seconds === undefined ? null : change.idle_seconds * 1000,
+    keep: {
+      messagesMs: daysMs(change.keep?.messages_days),
+      eventsMs: daysMs(change.keep?.events_days),
+      conversationsMs: daysMs(change.keep?.transcripts_days),
+    },
   };
+}
+
+function daysMs(days: number | undefined): number | null {
+  return days === undefined ? null : days * 86_400_000;
 }
 
 function checkNames(

@@ -360,6 +360,25 @@ export interface Gauge {
   memoryBytes: number;
 }
 
+/** What is kept no longer of a chat, by when it ended, in ms since the Unix epoch; null: all is kept. */
+export interface Expiry {
+  /** Messages with replies, attachments, tool calls and events about them. */
+  messagesBefore: number | null;
+  eventsBefore: number | null;
+  /** Conversations of chats whose last sign of life was before. */
+  conversationsBefore: number | null;
+}
+
+/** What one step of an expiry has removed. */
+export interface Expired {
+  /** Where the next step goes on; null: this was the last. */
+  next: string | null;
+  messages: number;
+  events: number;
+  /** Chats whose conversations are kept no longer, and since when they would have to rest: for `removeConversations`. */
+  resting: Array<{ chatId: string; since: number }>;
+}
+
 /** A session's space and what belongs to it, of a chat that nobody remembers. */
 export interface ForgottenSpace {
   sessionId: string;
@@ -611,6 +630,20 @@ export interface Ledger {
   /** Spaces of forgotten chats that may still be on disk. */
   forgottenSpaces(): Promise<ForgottenSpace[]>;
   spaceGone(sessionId: string): Promise<void>;
+  /**
+   * A step through all chats, from the one after `after` on, that removes what is kept no longer, by tier; chats of other
+   * tiers, and those with an open message or a process, are left alone. A reply that is still on its way keeps itself and what
+   * comes after it. What is called while it runs may be carried out before it.
+   */
+  expire(after: string, tiers: Readonly<Record<string, Expiry>>): Promise<Expired>;
+  /**
+   * Puts the chat's sessions aside for good, and begins another: their spaces are told by `forgottenSpaces` from then on.
+   * Appends a `notice` event `conversation_removed`. Null, and nothing is done, when the chat has been active since, is in use,
+   * or has no conversation.
+   */
+  removeConversations(lease: Lease, newSessionId: string, restingSince: number): Promise<Session | null>;
+  /** Gives some of the room that removed rows have left back to the disk. True: there is more. */
+  shrink(): Promise<boolean>;
   /** In order of chat id (its UTF-8 bytes), after the given one. */
   portableChats(after: string, limit: number): Promise<PortableChat[]>;
   /**

@@ -191,9 +191,24 @@ export class Conversation {
 
   /** Puts it aside and begins another. */
   async reset(): Promise<SessionRecord> {
-    const page = await this.#book.open();
+    await this.#book.open();
     const { session } = await this.#book.write((ledger, lease) => ledger.resetSession(lease, randomUUID()));
-    page.record = session;
+    return this.#begin(session);
+  }
+
+  /** It is kept no longer, and those put aside with it: another begins. False when the chat has been active since then. */
+  async remove(restingSince: number): Promise<boolean> {
+    await this.#book.open();
+    await this.#copying;
+    const session = await this.#book.write((ledger, lease) =>
+      ledger.removeConversations(lease, randomUUID(), restingSince),
+    );
+    if (session !== null) this.#begin(session);
+    return session !== null;
+  }
+
+  #begin(session: SessionRecord): SessionRecord {
+    this.#book.known.record = session;
     this.#continuation = null;
     this.#tooLong = false;
     this.#hopeless = false;

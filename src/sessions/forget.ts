@@ -7,7 +7,10 @@ import type { ForgottenSpace, Ledger } from "../ledger/index.ts";
 import type { Folders } from "./ground.ts";
 
 /** Removes what is left of forgotten chats: now, or of those that a daemon before this one did not come to. */
-export async function clearForgotten(ledger: Ledger, folders: Folders): Promise<void> {
+export async function clearForgotten(
+  ledger: Pick<Ledger, "forgottenSpaces" | "spaceGone">,
+  folders: Folders,
+): Promise<void> {
   for (const space of await ledger.forgottenSpaces()) {
     await removeAll(space, folders);
     await ledger.spaceGone(space.sessionId);

@@ -8,6 +8,7 @@ export { Manager, type ManagerOptions } from "./manager.ts";
 export { newcomerBytes, Pool } from "./pool.ts";
 export { RateLimit } from "./rate.ts";
 export { type ImportOptions, importRegistry, registryOf } from "./registry.ts";
+export { type Removed, Retention } from "./retention.ts";
 export { clearLeft } from "./running.ts";
 export type { Session } from "./session.ts";
 export { type Settings, settingsOf } from "./settings.ts";

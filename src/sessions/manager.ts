@@ -150,6 +150,13 @@ export class Manager {
     return session === undefined ? null : await action(session);
   }
 
+  /** Of a chat that has rested since then, and has no process: false when it is otherwise by now. */
+  async removeConversations(chatId: string, restingSince: number): Promise<boolean> {
+    const live = this.#sessions.get(chatId);
+    if (this.#draining || (live !== undefined && live.state !== "dormant")) return false;
+    return await this.act(chatId, (session) => session.removeConversations(restingSince));
+  }
+
   /** Null when the chat is dormant. */
   live(chatId: string): Session | null {
     return this.#sessions.get(chatId) ?? null;

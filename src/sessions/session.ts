@@ -399,6 +399,14 @@ export class Session implements Tenant {
     });
   }
 
+  /** They are kept no longer. False when the chat is in use, or has been since then. */
+  removeConversations(restingSince: number): Promise<boolean> {
+    return this.#holds.exclusive(async () => {
+      if (this.#entries.length > 0 || this.#serving !== null || this.#launcher.isUnderWay) return false;
+      return await this.#conversation.remove(restingSince);
+    });
+  }
+
   /** Stops everything, and has all of it forgotten but what is on disk. Nothing can be done with this object afterwards. */
   forget(): Promise<void> {
     return this.#holds.exclusive(async () => {

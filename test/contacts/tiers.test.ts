@@ -50,6 +50,7 @@ describe("tiers as the config changes them", () => {
       queueMode: "steer",
       budget: { tierUsd: null, chatUsd: null },
       messagesPerMinute: null,
+      keep: { messagesMs: null, eventsMs: null, conversationsMs: null },
       idleMs: null,
     });
     assert.deepEqual(tiersWith(changes).get("admin"), tiersWith().get("admin"));

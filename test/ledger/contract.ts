@@ -16,6 +16,7 @@ import { ownershipPromises } from "./contract/ownership.ts";
 import type { Place, PromiseTest } from "./contract/place.ts";
 import { randomPromises } from "./contract/random.ts";
 import { repliesPromises } from "./contract/replies.ts";
+import { retentionPromises } from "./contract/retention.ts";
 import { rollupsPromises } from "./contract/rollups.ts";
 import { sessionsPromises } from "./contract/sessions.ts";
 import { toolsPromises } from "./contract/tools.ts";
@@ -50,6 +51,7 @@ export function describeLedger(name: string, create: () => Promise<Place>): void
   describe(`${name}: tool calls`, () => toolsPromises(promise));
   describe(`${name}: questions to a person`, () => approvalsPromises(promise));
   describe(`${name}: money`, () => moneyPromises(promise));
+  describe(`${name}: retention`, () => retentionPromises(promise));
   describe(`${name}: rollups`, () => rollupsPromises(promise));
   describe(`${name}: notices and replies by a channel`, () => repliesPromises(promise));
   describe(`${name}: events`, () => eventsPromises(promise));

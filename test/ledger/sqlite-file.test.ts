@@ -11,10 +11,12 @@ import {
   refuses,
   rejects,
   send,
+  stopped,
   toolCall,
   withFolder,
   withLedger,
   withLedgerAt,
+  work,
 } from "./support.ts";
 
 /** A closed ledger with some messages in it. */
@@ -42,6 +44,40 @@ describe("sqlite: the file", () => {
       for (const file of [path, `${path}-wal`, `${path}-shm`]) {
         assert.equal((await stat(file)).mode & 0o777, 0o600, file);
       }
+    }));
+
+  it("becomes smaller when much of it is kept no longer", () =>
+    withLedger(async (ledger, path) => {
+      const at = await work(ledger, "old");
+      const texts = Array.from({ length: 300 }, (_, n) => `${n} ${"long ".repeat(2000)}`);
+      const messages = await Promise.all(texts.map((text) => accepted(ledger, "old", text)));
+      await ledger.endMessages(at.lease, messages.map(stopped));
+      await ledger.processEnded(at.lease, at.generation, "idle");
+      const kept = await accepted(ledger, "kept", "short");
+      const family = { messagesBefore: Date.now() + 60_000, eventsBefore: null, conversationsBefore: null };
+      for (let next: string | null = ""; next !== null; ) next = (await ledger.expire(next, { family })).next;
+      const { size } = await stat(path);
+      assert.ok(size > 3_000_000, `${size} bytes`);
+      let steps = 1;
+      while (await ledger.shrink()) steps += 1;
+      assert.ok(steps > 1);
+      assert.ok((await stat(path)).size < size / 5, `${(await stat(path)).size} of ${size} bytes`);
+      assert.equal((await ledger.message(kept.id))?.text, "short");
+      assert.equal(await ledger.shrink(), false);
+    }));
+
+  it("that was made when it could not become smaller can from the next opening on", () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "ledger.db");
+      const mode = () => sqlite(path, (db) => db.prepare("PRAGMA auto_vacuum").get()?.auto_vacuum);
+      sqlite(path, (db) => {
+        db.exec("PRAGMA auto_vacuum = NONE");
+        migrate(new Database(db), path, migrations);
+      });
+      assert.equal(mode(), 0);
+      await withLedgerAt({ path }, (ledger) => accepted(ledger, "a", "hi").then(() => {}));
+      assert.equal(mode(), 2);
+      await withLedgerAt({ path }, async (ledger) => assert.equal((await ledger.chat("a"))?.open, 1));
     }));
 
   it("holds everything when the ledger is closed", () =>

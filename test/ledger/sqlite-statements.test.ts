@@ -135,6 +135,14 @@ function makeEveryCall({ reads, writes }: ReturnType<typeof createStore>): void 
   const again = write.acquire("a", "host");
   assert.ok("epoch" in again);
   write.putContact("forgotten", { tier: "family" }, "gone");
+  write.processEnded({ chatId: "a", epoch: again.epoch }, generation, "idle");
+  write.expire("", { family: { messagesBefore: 1, eventsBefore: 1, conversationsBefore: 1 } });
+  write.shrink();
+  const rested = write.acquire("imported as proven", "host");
+  assert.ok("epoch" in rested);
+  const never = Date.now() + 60_000;
+  write.expire("", { family: { messagesBefore: never, eventsBefore: never, conversationsBefore: never } });
+  write.removeConversations({ chatId: "imported as proven", epoch: rested.epoch }, "s8", never);
   const last = write.acquire("forgotten", "host");
   assert.ok("epoch" in last);
   write.forget({ chatId: "forgotten", epoch: last.epoch });

@@ -108,6 +108,8 @@ export function openDatabase({ path, maxBytes, busyMs }: Required<SqliteOptions>
   try {
     connection = new DatabaseSync(path, { timeout: busyMs });
     const db = new Database(connection);
+    // Room that removed rows leave can be given back to the disk. It holds for a new file alone; others: `makeShrinkable`.
+    db.exec("PRAGMA auto_vacuum = INCREMENTAL");
     const { journal_mode: journal } = db.one<{ journal_mode: string }>("PRAGMA journal_mode = WAL");
     if (journal !== "wal") {
       throw new LedgerError("storage_failed", `${path}: its file system cannot hold a write-ahead log.`);
@@ -128,10 +130,27 @@ export function openDatabase({ path, maxBytes, busyMs }: Required<SqliteOptions>
       db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / pageSize))}`);
     }
     migrate(db, path, migrations);
+    makeShrinkable(db);
     return db;
   } catch (error) {
     connection?.close();
     throw failureOf(error, path);
+  }
+}
+
+/** A file up to this size, in bytes, is written anew for it. */
+const writtenAnew = 256 * 2 ** 20;
+
+/** A file that was made before that could be is written anew, once; one that is large, or has no room beside it, stays as it is. */
+function makeShrinkable(db: Database): void {
+  const { auto_vacuum: mode } = db.one<{ auto_vacuum: number }>("PRAGMA auto_vacuum");
+  const { page_size: size } = db.one<{ page_size: number }>("PRAGMA page_size");
+  const { page_count: count } = db.one<{ page_count: number }>("PRAGMA page_count");
+  if (mode !== 0 || size * count > writtenAnew) return;
+  try {
+    db.exec("VACUUM");
+  } catch (error) {
+    if (isDamage(error)) throw error;
   }
 }
 

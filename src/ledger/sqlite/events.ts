@@ -73,7 +73,9 @@ const selectEvents = `
     m.attachments AS message_attachments, r.*
   FROM events e
     LEFT JOIN messages m ON e.type = 'message' AND m.id = e.subject
-    LEFT JOIN replies r ON e.type = 'reply' AND r.id = e.subject`;
+    LEFT JOIN replies r ON e.type = 'reply' AND r.id = e.subject
+  -- What it tells of may be kept no longer (a reply that was delivered late), and the event soon.
+  WHERE (e.subject IS NULL OR m.id IS NOT NULL OR r.id IS NOT NULL)`;
 
 /** Committed events with `seq > after`, in order; `limit` -1: all. */
 export function readEvents(
@@ -85,12 +87,12 @@ export function readEvents(
   const rows =
     chatId === undefined
       ? db.all<EventRow & SubjectMessage & ReplyRow>(
-          `${selectEvents} WHERE e.seq > ? ORDER BY e.seq LIMIT ?`,
+          `${selectEvents} AND e.seq > ? ORDER BY e.seq LIMIT ?`,
           after,
           limit,
         )
       : db.all<EventRow & SubjectMessage & ReplyRow>(
-          `${selectEvents} WHERE e.chat_id = ? AND e.seq > ? ORDER BY e.seq LIMIT ?`,
+          `${selectEvents} AND e.chat_id = ? AND e.seq > ? ORDER BY e.seq LIMIT ?`,
           chatId,
           after,
           limit,

@@ -18,7 +18,7 @@ export function createForgetWrites(db: Database): Pick<Writes, "forget" | "space
       // Either way, so that an index is there for it.
       for (const which of ["put_aside IS NULL", "put_aside IS NOT NULL"]) {
         db.run(
-          `INSERT INTO forgotten_spaces (session_id, session_name)
+          `INSERT OR IGNORE INTO forgotten_spaces (session_id, session_name)
            SELECT id, ? FROM sessions WHERE chat_id = ? AND ${which}`,
           name,
           chatId,

@@ -93,7 +93,8 @@ function putAside(db: Database, at: number, id: string, place: number): Session 
 
 function lastPutAside(db: Database, chatId: string): { id: string; put_aside: number } | undefined {
   return db.get(
-    `SELECT id, put_aside FROM sessions WHERE chat_id = ? AND put_aside IS NOT NULL
+    // Those of -1 are removed.
+    `SELECT id, put_aside FROM sessions WHERE chat_id = ? AND put_aside > 0
      ORDER BY put_aside DESC LIMIT 1`,
     chatId,
   );

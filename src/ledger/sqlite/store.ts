@@ -3,6 +3,7 @@
 import { createApprovalWrites } from "./approvals.ts";
 import { createContactWrites } from "./contacts.ts";
 import type { Database } from "./database.ts";
+import { createExpiryWrites } from "./expiry.ts";
 import { createForgetWrites } from "./forget.ts";
 import { createImportWrites } from "./import.ts";
 import { createMessageWrites } from "./messages.ts";
@@ -35,6 +36,7 @@ export function createStore(db: Database): { reads: Reads; writes: Writes } {
       ...createRollupWrites(db),
       ...createPendingWrites(db),
       ...createForgetWrites(db),
+      ...createExpiryWrites(db),
       ...createReplyWrites(db),
     },
   };

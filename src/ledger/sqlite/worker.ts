@@ -29,6 +29,9 @@ import { createStore, takeOver } from "./store.ts";
 /** How often a database that another program holds is tried again, in ms. */
 const retryMs = 20;
 
+/** What is carried out alone: see `#forget`. */
+const aloneMethods: readonly Method[] = ["forget", "spaceGone", "expire", "shrink"];
+
 /** Events that are told at once. */
 const newsPage = 1000;
 
@@ -70,7 +73,7 @@ class LedgerWorker {
     }
     const deadline = performance.now() + this.#options.busyMs;
     for (const call of message) {
-      const queue = ["forget", "spaceGone"].includes(call.method) ? this.#forgetting : this.#writing;
+      const queue = aloneMethods.includes(call.method) ? this.#forgetting : this.#writing;
       (call.method in this.#reads ? this.#reading : queue).push({ call, deadline });
     }
   }
@@ -112,6 +115,7 @@ class LedgerWorker {
   /**
    * Each in a transaction of its own, without foreign keys (they cannot be switched within one). Then the log is emptied, for it
    * has the old pages; when another program reads from it just now, that is left to the next time that the log is moved.
+   * An expiry's steps are many: `shrink` after the last empties the log.
    */
   #forget(): Answer[] {
     const batch = this.#forgetting;
@@ -127,7 +131,7 @@ class LedgerWorker {
       try {
         const value = carryOut(this.#store, waiting.call);
         this.#db.run("COMMIT");
-        this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+        if (waiting.call.method !== "expire") this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
         return [{ id: waiting.call.id, value }];
       } catch (error) {
         this.#db.rollback();
