@@ -2,6 +2,7 @@ import { pino } from "pino";
 
 /** The part of pino's interface that Switchboard uses; any logger of this shape can be passed in. */
 export interface Logger {
+  trace(fields: object, message: string): void;
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
@@ -9,7 +10,7 @@ export interface Logger {
   child(fields: object): Logger;
 }
 
-export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "silent";
 
 /** With all its children. */
 export interface LevelLogger extends Logger {
@@ -17,14 +18,14 @@ export interface LevelLogger extends Logger {
 }
 
 /**
- * One JSON line an event on `fd` (default 2, stderr: stdout belongs to what the command answers).
- * Contact text is never logged.
+ * One JSON line an event, to a file descriptor or whatever takes lines. Default: 2, stderr, for stdout belongs to what the
+ * command answers. What contacts and models write is logged at `trace` alone.
  */
-export function createLogger(level: LogLevel, fd = 2): LevelLogger {
+export function createLogger(level: LogLevel, to: number | { write(line: string): void } = 2): LevelLogger {
   let current = level;
   const logger = pino(
     {
-      level: "debug",
+      level: "trace",
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       hooks: {
@@ -34,9 +35,10 @@ export function createLogger(level: LogLevel, fd = 2): LevelLogger {
         },
       },
     },
-    pino.destination({ fd, sync: true }),
+    typeof to === "number" ? pino.destination({ fd: to, sync: true }) : to,
   );
   return {
+    trace: (fields, message) => logger.trace(fields, message),
     debug: (fields, message) => logger.debug(fields, message),
     info: (fields, message) => logger.info(fields, message),
     warn: (fields, message) => logger.warn(fields, message),
@@ -53,6 +55,7 @@ export function createLogger(level: LogLevel, fd = 2): LevelLogger {
 
 /** For embedders who passed no logger. */
 export const silent: Logger = {
+  trace() {},
   debug() {},
   info() {},
   warn() {},

@@ -27,6 +27,7 @@ import { sessionNameBase } from "./contacts/names.ts";
 import { formatRegistry } from "./contacts/registry.ts";
 import { admitted, type Tiers } from "./contacts/tiers.ts";
 import { SwitchboardError } from "./errors.ts";
+import { logEvents } from "./event-log.ts";
 import { type EventsOptions, Feed } from "./feed.ts";
 import { type Gateway, startGateway } from "./gateway/index.ts";
 import {
@@ -302,6 +303,7 @@ export async function open(options: OpenOptions): Promise<Switchboard> {
     const gateway = await startGateway({ upstream: { ...api, baseUrl }, clock, log, times });
     opened.push(() => gateway.close());
 
+    logEvents(ledger, log);
     const feed = new Feed(ledger);
     const metrics = new Metrics(ledger, {
       host: () => switchboard.host,

@@ -17,6 +17,7 @@ export async function start({ home, host, port, json }: StartOptions): Promise<v
     port,
     env: process.env,
     onTerminal: process.stdin.isTTY,
+    logsToTerminal: process.stderr.isTTY,
     started(daemon) {
       if (json === true) return printJson(daemon);
       printLine(`Switchboard answers at ${daemon.url}`);

@@ -260,9 +260,11 @@ const processes = z
  */
 export const configSchema = z.strictObject({
   log_level: z
-    .enum(["debug", "info", "warn", "error", "silent"])
+    .enum(["trace", "debug", "info", "warn", "error", "silent"])
     .default("info")
-    .describe("What is logged: debug, info, warn, error or silent."),
+    .describe(
+      "What is logged: trace (with what contacts and Claude write), debug (each event), info (ends and trouble), warn, error or silent.",
+    ),
   assistant: z
     .string()
     .min(1)

@@ -21,6 +21,7 @@ import type { ReloadView } from "../views.ts";
 import { apiToken, readAddress, removeAddress, tokenFile, writeAddress } from "./home.ts";
 import { supervisorOf } from "./notify.ts";
 import { StartError, systemCode } from "./start-error.ts";
+import { createTerminalLogger } from "./terminal-log.ts";
 import { upstreamOf } from "./upstream.ts";
 
 export interface DaemonOptions {
@@ -34,6 +35,8 @@ export interface DaemonOptions {
   env: Record<string, string | undefined>;
   /** A terminal holds it: SIGHUP tells that this is gone, and ends the daemon instead of having the config read again. */
   onTerminal?: boolean;
+  /** Somebody reads the log as it comes: its lines are laid out for people. Default: JSON. */
+  logsToTerminal?: boolean;
   /** Called once, when messages are accepted. */
   started(daemon: Started): void;
 }
@@ -94,13 +97,17 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   }
 }
 
-async function run({ home, host, port, env, started }: DaemonOptions, wishes: Wishes): Promise<void> {
+async function run(
+  { home, host, port, env, logsToTerminal, started }: DaemonOptions,
+  wishes: Wishes,
+): Promise<void> {
   const { stop, hurry } = wishes;
   const token = apiToken(home);
   const file = join(home, "switchboard.toml");
   const config = loadConfig(file);
   const upstream = upstreamOf(env, config.api.direct);
-  const log = createLogger(config.log_level);
+  const { log_level: level } = config;
+  const log = logsToTerminal === true ? await createTerminalLogger(level) : createLogger(level);
   const supervisor = supervisorOf({ env, pid: process.pid, clock: systemClock, log });
   let app: Fetches = startingApi(log);
   const server = await listen(home, token, { app: { fetch: (request) => app.fetch(request) }, host, port });

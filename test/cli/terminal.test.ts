@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { type Face, serve, token, until } from "../api/face.ts";
 import { MemorySwitchboard } from "../api/memory.ts";
-import { main } from "./rig.ts";
+import { calmHome, main } from "./rig.ts";
 import { ctrlC, ctrlD, skip, Terminal } from "./terminal.ts";
 
 describe("chat in a terminal", { skip }, () => {
@@ -142,5 +142,23 @@ describe("chat in a terminal", { skip }, () => {
     switchboard.answer(message.id, "Here I am");
     assert.equal(await terminal.ended, 0);
     assert.deepEqual(terminal.window(), ["Here I am"]);
+  });
+});
+
+describe("start in a terminal", { skip }, () => {
+  it("lays its log out for reading, and ends with Ctrl-C", async () => {
+    const { home, remove } = calmHome();
+    const terminal = new Terminal([process.execPath, main, "start", "--home", home, "--port", "0"]);
+    try {
+      await until(() => terminal.output().includes("The dashboard: "));
+      assert.match(terminal.output(), /^\[\d\d:\d\d:\d\d\] .*INFO.*started/m);
+      assert.doesNotMatch(terminal.output(), /"level"/);
+      terminal.type(ctrlC);
+      await terminal.ended;
+      assert.match(terminal.output(), /ending/);
+    } finally {
+      await terminal.close();
+      remove();
+    }
   });
 });
