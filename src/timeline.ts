@@ -1,6 +1,6 @@
 /** What happened to a message, step by step, from what the ledger keeps of its tries, turns, tool calls and questions. */
 
-import { hasEnded, type Message, type Work } from "./ledger/index.ts";
+import { hasEnded, type Message, type Try, type Work } from "./ledger/index.ts";
 import { iso, type TimelineEntry } from "./views.ts";
 
 type Step = [at: number, entry: TimelineStep];
@@ -15,7 +15,7 @@ export function timelineOf(message: Message, { tries, turns, approvals }: Work):
   const steps: Step[] = [[message.acceptedAt, { what: "accepted" }]];
   for (const { chargedAt, generation, kind, outcome } of tries)
     steps.push([chargedAt, { what: "handed_over", generation, kind, outcome }]);
-  for (const turn of turns) steps.push(...stepsOfTurn(turn));
+  for (const turn of turns) steps.push(...stepsOfTurn(turn, tries));
   for (const { askedAt, name, state, decidedBy, endedAt } of approvals)
     steps.push([
       askedAt,
@@ -26,13 +26,18 @@ export function timelineOf(message: Message, { tries, turns, approvals }: Work):
   return steps.sort(([a], [b]) => a - b).map(([at, step]) => ({ at: iso(at), ...step }));
 }
 
-function stepsOfTurn(turn: Work["turns"][number]): Step[] {
+function stepsOfTurn(turn: Work["turns"][number], tries: readonly Try[]): Step[] {
   const { id: turnId, generation, startedAt, requestAt, firstByteAt, endedAt, outcome, calls } = turn;
-  const steps: Step[] = [[startedAt, { what: "turn_started", turnId, generation }]];
-  if (requestAt !== null) steps.push([requestAt, { what: "model_asked" }]);
-  if (firstByteAt !== null) steps.push([firstByteAt, { what: "model_answers" }]);
+  // It runs already: what was done in it before is not for this message.
+  const joinedAt = tries.find((each) => each.generation === generation)?.chargedAt ?? startedAt;
+  const isJoined = startedAt < joinedAt;
+  const since = Math.max(startedAt, joinedAt);
+  const steps: Step[] = [[since, { what: isJoined ? "turn_joined" : "turn_started", turnId, generation }]];
+  if (requestAt !== null && !isJoined) steps.push([requestAt, { what: "model_asked" }]);
+  if (firstByteAt !== null && !isJoined) steps.push([firstByteAt, { what: "model_answers" }]);
   for (const { name, input, state, startedAt: at, endedAt: end } of calls)
-    steps.push([at, { what: "tool", turnId, name, input, state, endedAt: end === null ? null : iso(end) }]);
+    if (at >= since)
+      steps.push([at, { what: "tool", turnId, name, input, state, endedAt: end === null ? null : iso(end) }]);
   if (endedAt !== null && outcome !== null) steps.push([endedAt, { what: "turn_ended", outcome }]);
   return steps;
 }

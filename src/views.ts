@@ -82,7 +82,8 @@ export type TimelineEntry = { at: string } & (
   | { what: "accepted" }
   /** It was handed to a process. `outcome` is null while that goes on; `continue`: to take up a turn that was cut. */
   | { what: "handed_over"; generation: number; kind: Try["kind"]; outcome: TryOutcome | null }
-  | { what: "turn_started"; turnId: string; generation: number }
+  /** With it, or, when it ran already, without: what was done in it before then is not told here. */
+  | { what: "turn_started" | "turn_joined"; turnId: string; generation: number }
   /** The turn's first request to the model, and the first byte of the answer; known when the turn has ended. */
   | { what: "model_asked" }
   | { what: "model_answers" }

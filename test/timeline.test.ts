@@ -60,6 +60,20 @@ it("a message's timeline tells its way in the order of time, with what a crash h
   });
 });
 
+it("a message that joined a running turn is told of what came after that", () => {
+  const before = { ...call, toolUseId: "before", startedAt: 800, endedAt: 900 };
+  const running = turn("one", 500, {
+    ...{ requestAt: 600, firstByteAt: 700, outcome: "answered" as const, endedAt: 6000 },
+    calls: [before, call],
+  });
+  const tries = [sent(1, 1000, { outcome: "answered" })];
+  const timeline = timelineOf(message, { messageId: "m", tries, turns: [running], approvals: [] });
+  assert.deepEqual(
+    timeline.map(({ at, what }) => `${Date.parse(at)} ${what}`),
+    ["1000 accepted", "1000 handed_over", "1000 turn_joined", "2500 tool", "6000 turn_ended", "6000 ended"],
+  );
+});
+
 it("a message's timeline has no end as long as the message has none", () => {
   const open: Message = { ...message, status: "sent", endedAt: null };
   const asked = { id: "q", chatId: "a", messageId: "m", name: "Bash", input: "{}", digest: "d", reason: "r" };

@@ -103,7 +103,14 @@ const timelineEntry = z.discriminatedUnion("what", [
       description: "lost: its process died, or gave it back; excused: so it was, at no fault of its own",
     }),
   }),
-  z.object({ at: time, what: z.literal("turn_started"), turnId: id, generation: z.int() }),
+  z.object({
+    at: time,
+    what: z
+      .enum(["turn_started", "turn_joined"])
+      .meta({ description: "turn_joined: it ran already; what was done in it before is not told" }),
+    turnId: id,
+    generation: z.int(),
+  }),
   z.object({ at: time, what: z.literal("model_asked") }),
   z.object({ at: time, what: z.literal("model_answers") }),
   z.object({

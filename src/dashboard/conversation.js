@@ -119,7 +119,7 @@ export function withEvent(conversation, event) {
 }
 
 /**
- * The turns whose tool calls are shown under this entry: of several messages that one turn took in, under the last.
+ * Where a turn's tool calls are shown: under the message that began it.
  * @param {Conversation} conversation
  * @returns {Map<string, string>} the id of the entry, by that of the turn
  */

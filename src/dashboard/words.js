@@ -276,6 +276,8 @@ export function timelineWords(entry) {
     }
     case "turn_started":
       return "a turn begins with it";
+    case "turn_joined":
+      return "joins the turn that runs";
     case "model_asked":
       return "the model is asked";
     case "model_answers":
