@@ -33,7 +33,7 @@ const floors: Record<string, readonly string[]> = {
   backup: ["ledger"],
   setup: [...everybodys, "checked.ts", "config", "channels", "os", "sessions"],
   doctor: [...everybodys, "switchboard.ts", "claude", "contacts", "offline"],
-  daemon: [...everybodys, "api", "channels", "switchboard.ts", "index.ts", "views.ts"],
+  daemon: [...everybodys, "api", "channels", "switchboard.ts", "index.ts", "version.ts", "views.ts"],
   api: [...everybodys, ...face, "contacts/inbound.ts"],
   channels: [...everybodys, "views.ts", "contacts/inbound.ts", "ledger"],
   "index.ts": [...everybodys, ...face, "channels", "feed.ts", ...parts],

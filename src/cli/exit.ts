@@ -48,6 +48,7 @@ const exitOfCode: Record<string, Exit> = {
   invalid_config: "config",
   invalid_token: "config",
   invalid_upstream: "config",
+  invalid_environment: "config",
   home_unusable: "home",
   file_exists: "conflict",
   invalid_backup: "usage",

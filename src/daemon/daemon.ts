@@ -22,6 +22,7 @@ import { apiToken, readAddress, removeAddress, tokenFile, writeAddress } from ".
 import { supervisorOf } from "./notify.ts";
 import { StartError, systemCode } from "./start-error.ts";
 import { createTerminalLogger } from "./terminal-log.ts";
+import { tracesOf } from "./traces.ts";
 import { upstreamOf } from "./upstream.ts";
 
 export interface DaemonOptions {
@@ -112,7 +113,9 @@ async function run(
   let app: Fetches = startingApi(log);
   const server = await listen(home, token, { app: { fetch: (request) => app.fetch(request) }, host, port });
   try {
+    const traces = await tracesOf(env, log);
     const switchboard = await openHome({ home, upstream, config, log });
+    const traced = traces?.follow(switchboard);
     const ending = new AbortController();
     const adopt = ({ limits, log_level }: Config) => {
       log.level = log_level;
@@ -144,6 +147,7 @@ async function run(
       void supervisor.stopping();
     } finally {
       await switchboard.close({ hurry: hurry.signal });
+      await traced?.settled;
       ending.abort();
       removeAddress(home, server.url);
       stopWatch();

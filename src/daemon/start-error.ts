@@ -8,7 +8,9 @@ export type StartErrorCode =
   | "home_unusable"
   | "invalid_token"
   /** The environment names an endpoint that is no address. */
-  | "invalid_upstream";
+  | "invalid_upstream"
+  /** The same of where traces go, or how. */
+  | "invalid_environment";
 
 export class StartError extends Error {
   readonly code: StartErrorCode;

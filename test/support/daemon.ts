@@ -20,14 +20,16 @@ type Message = z.output<typeof messageSchema>;
 export interface DaemonRigOptions {
   /** The text of a `switchboard.toml`. */
   config?: string;
+  /** Besides what leads to the model. */
+  env?: Record<string, string>;
 }
 
 export async function startDaemonRig(
   scope: Scope,
-  { config = "" }: DaemonRigOptions = {},
+  { config = "", env = {} }: DaemonRigOptions = {},
 ): Promise<DaemonRig> {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), "e2e-"));
-  const rig = new DaemonRig(folder, await startOffline({ keep: Number.POSITIVE_INFINITY }));
+  const rig = new DaemonRig(folder, await startOffline({ keep: Number.POSITIVE_INFINITY }), env);
   scope.after(async () => {
     await rig.end();
     rmSync(folder, { recursive: true, force: true });
@@ -42,9 +44,11 @@ export class DaemonRig {
   readonly folder: string;
   readonly home: string;
   readonly model: OfflineModel;
+  readonly #env: Record<string, string>;
   #daemon: Daemon | null = null;
 
-  constructor(folder: string, model: OfflineModel) {
+  constructor(folder: string, model: OfflineModel, env: Record<string, string> = {}) {
+    this.#env = env;
     this.folder = folder;
     this.home = join(folder, "home");
     this.model = model;
@@ -58,7 +62,8 @@ export class DaemonRig {
   // Its life
 
   async start({ port = 0 } = {}): Promise<void> {
-    const env = { ANTHROPIC_BASE_URL: this.model.url, ANTHROPIC_API_KEY: credential };
+    const api = { ANTHROPIC_BASE_URL: this.model.url, ANTHROPIC_API_KEY: credential };
+    const env = { ...api, ...this.#env };
     const args = ["--port", String(port)];
     this.#daemon = await within("the daemon has started", startDaemon(this.home, args, env));
   }
