@@ -79,7 +79,7 @@ interface Sources {
 
 async function packAll(packer: Packer, { home, snapshot, version, spared }: Sources): Promise<void> {
   const manifest: Manifest = { format: 1, version, madeAt: new Date().toISOString() };
-  await packer.text(manifestName, `${JSON.stringify(manifest, null, 2)}\n`);
+  await packer.manifest(`${JSON.stringify(manifest, null, 2)}\n`);
   await packer.file(ledgerName, snapshot);
   const walk = async (folder: string): Promise<void> => {
     for (const name of (await readdir(folder).catch(goneMeanwhile([]))).sort()) {
@@ -111,9 +111,11 @@ class Packer {
     return this.#tar.readable as Parameters<typeof Readable.fromWeb>[0];
   }
 
-  async text(name: string, text: string): Promise<void> {
+  /** About the archive itself: it counts as none of the home's files. */
+  async manifest(text: string): Promise<void> {
     const body = Buffer.from(text);
-    await this.#add({ name, size: body.length, mode: 0o600 }, [body]);
+    const header = { name: manifestName, size: body.length, mode: 0o600 };
+    await this.#write(header, [body]);
   }
 
   async folder(name: string, { mode }: BigIntStats): Promise<void> {
@@ -146,10 +148,14 @@ class Packer {
     this.#tar.controller.error(error);
   }
 
-  async #add(header: TarHeader, body: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+  async #write(header: TarHeader, body: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
     const writer = this.#tar.controller.add(header).getWriter();
     for await (const chunk of body) await writer.write(chunk);
     await writer.close();
+  }
+
+  async #add(header: TarHeader, body: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#write(header, body);
     this.progress.files += 1;
     this.progress.bytes += header.size;
     this.#onProgress?.(this.progress);

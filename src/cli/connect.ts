@@ -30,12 +30,16 @@ export function globalOptions(): Option[] {
     new Option("--port <number>", "its port; 0 lets `start` take any free one")
       .env("SWITCHBOARD_PORT")
       .argParser(port)
-      .default(7777),
+      .default(usualPort),
     new Option("--token <token>", "the API token (default: the one in the home)").env("SWITCHBOARD_TOKEN"),
   ];
 }
 
+const usualPort = 7777;
+
 function port(text: string): number {
+  // A variable that is there and empty, as compose files make them.
+  if (text === "") return usualPort;
   const value = Number(text);
   if (!/^\d{1,5}$/.test(text) || value > 65_535) throw new InvalidArgumentError("A port is 0 to 65535.");
   return value;

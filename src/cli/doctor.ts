@@ -5,6 +5,7 @@ import { loadConfig } from "../config.ts";
 import { upstreamOf } from "../daemon/upstream.ts";
 import { type Check, checksOf, factsOf, tryWalls, type WallResult } from "../doctor/index.ts";
 import { CliError } from "./exit.ts";
+import { whileWaiting } from "./patience.ts";
 import { bold, dim, green, printable, printJson, printLine, printPainted, red, yellow } from "./print.ts";
 
 export interface DoctorOptions {
@@ -23,7 +24,8 @@ export async function doctor({ home, json }: DoctorOptions): Promise<void> {
   const names = ["ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY_FILE", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"];
   const direct = directIn(home);
   const credentialFrom = direct === undefined ? (names.find((name) => env[name]) ?? null) : "api.direct";
-  const checks = checksOf(await factsOf({ home, upstream: upstreamOf(env, direct), credentialFrom }));
+  const facts = factsOf({ home, upstream: upstreamOf(env, direct), credentialFrom });
+  const checks = checksOf(await whileWaiting("looking", facts));
   const failed = checks.filter(({ state }) => state === "fail");
   if (json !== true) for (const check of checks) printCheck(check);
   else if (failed.length === 0) printJson({ checks });

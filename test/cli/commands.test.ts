@@ -131,6 +131,11 @@ describe("the command line", () => {
     assert.match((await cli(["stop", "actor"])).stdout, /nothing to do/);
   });
 
+  it("takes an empty variable as one that is not there", async () => {
+    const { code, stderr } = await run(["sessions", "--home", home], { env: { SWITCHBOARD_PORT: "" } });
+    assert.equal(code, 0, stderr);
+  });
+
   it("has one line and an exit code of its own for each way to fail", async () => {
     const failures: Array<[number, RegExp, string[]]> = [
       [5, /ghost/, ["show", "ghost"]],
