@@ -31,7 +31,9 @@ function stepsOfTurn(turn: Work["turns"][number], tries: readonly Try[]): Step[]
   // It runs already: what was done in it before is not for this message.
   const joinedAt = tries.find((each) => each.generation === generation)?.chargedAt ?? startedAt;
   const isJoined = startedAt < joinedAt;
-  const since = Math.max(startedAt, joinedAt);
+  // On a busy machine the model is asked before the turn is written down.
+  const begunAt = Math.min(startedAt, requestAt ?? startedAt);
+  const since = isJoined ? joinedAt : Math.max(begunAt, joinedAt);
   const steps: Step[] = [[since, { what: isJoined ? "turn_joined" : "turn_started", turnId, generation }]];
   if (requestAt !== null && !isJoined) steps.push([requestAt, { what: "model_asked" }]);
   if (firstByteAt !== null && !isJoined) steps.push([firstByteAt, { what: "model_answers" }]);

@@ -60,6 +60,16 @@ it("a message's timeline tells its way in the order of time, with what a crash h
   });
 });
 
+it("a turn begins no later than its first request, also when it was written down after that", () => {
+  const late = turn("one", 2000, { requestAt: 1900, firstByteAt: 2100, outcome: "answered", endedAt: 6000 });
+  const tries = [sent(1, 1000, { outcome: "answered" })];
+  const timeline = timelineOf(message, { messageId: "m", tries, turns: [late], approvals: [] });
+  assert.deepEqual(
+    timeline.slice(2, 5).map(({ at, what }) => `${Date.parse(at)} ${what}`),
+    ["1900 turn_started", "1900 model_asked", "2100 model_answers"],
+  );
+});
+
 it("a message that joined a running turn is told of what came after that", () => {
   const before = { ...call, toolUseId: "before", startedAt: 800, endedAt: 900 };
   const running = turn("one", 500, {

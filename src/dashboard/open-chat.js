@@ -50,6 +50,7 @@ export class OpenChat {
   /** @type {Details | null} as long as somebody looks at them */
   details = null;
   #looksSoon = false;
+  #forgetting = false;
   #api;
   #watcher;
   #end = () => {};
@@ -123,10 +124,12 @@ export class OpenChat {
   /** Resolves with whether nothing of it is left. */
   async forget() {
     this.#say({ tone: "running", text: "…", undo: false });
+    this.#forgetting = true;
     try {
       await this.#api.forget(this.chatId);
       return true;
     } catch (error) {
+      this.#forgetting = false;
       this.#say({ tone: "failed", text: reasonOf(error), undo: false });
       return false;
     }
@@ -221,6 +224,8 @@ export class OpenChat {
   }
 
   async #look() {
+    // Soon there may be nothing to look at.
+    if (this.#forgetting) return;
     try {
       const { history } = await this.#api.history(this.chatId, null);
       this.conversation = withWaiting(this.conversation, history);

@@ -633,7 +633,7 @@ export interface Ledger {
   /**
    * A step through all chats, from the one after `after` on, that removes what is kept no longer, by tier; chats of other
    * tiers, and those with an open message or a process, are left alone. A reply that is still on its way keeps itself and what
-   * comes after it. What is called while it runs may be carried out before it.
+   * comes after it; one that was given up goes with its message. What is called while it runs may be carried out before it.
    */
   expire(after: string, tiers: Readonly<Record<string, Expiry>>): Promise<Expired>;
   /**

@@ -72,7 +72,8 @@ export class Retention {
       removed.conversations += await this.#removeConversations(step.resting);
       next = step.next;
     }
-    if (removed.conversations > 0) await clearForgotten(ledger, folders);
+    // Each hour: an earlier one may have failed to.
+    await clearForgotten(ledger, folders);
     if (removed.messages + removed.events === 0 && removed.conversations === 0) return;
     while (!this.#over && (await ledger.shrink()));
     log.info({ ...removed }, "what is kept no longer was removed");

@@ -137,6 +137,19 @@ export function retentionPromises(promise: PromiseTest): void {
     assert.equal((await expire(ledger, { messagesBefore: await now() })).events, 2);
   });
 
+  promise("removes a reply that was given up with its message", async (ledger) => {
+    const at = await work(ledger, "a");
+    const message = await talk(ledger, at, "by a channel", { channel: "signal" });
+    const reply = (await ledger.nextReply("signal", "a")) ?? assert.fail();
+    await ledger.deliver(reply.id, { status: "sending" });
+    await ledger.deliver(reply.id, { status: "failed", error: { code: "refused", message: "no" } });
+    await rest(ledger, at);
+    assert.equal((await expire(ledger, { messagesBefore: await now() })).messages, 1);
+    assert.equal(await ledger.message(message), null);
+    assert.deepEqual(await ledger.failedReplies("", 10), []);
+    assert.equal(await ledger.retryReply(reply.id), null);
+  });
+
   promise("removes more than one step does, to the last, in every chat", async (ledger) => {
     const at = await work(ledger, "a");
     const ids = Array.from({ length: 260 }, (_, n) => `${n}`);
