@@ -207,8 +207,8 @@ export class Dashboard {
 
   /** @param {OpenChat} open */
   #toggleDetails(open) {
-    if (open.details === null) void open.readDetails();
-    else open.forgetDetails();
+    if (open.details === null) void open.showDetails();
+    else open.hideDetails();
     this.#focus = "#details";
     this.#page.changed();
   }

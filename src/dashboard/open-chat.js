@@ -49,6 +49,7 @@ export class OpenChat {
   note = null;
   /** @type {Details | null} as long as somebody looks at them */
   details = null;
+  #showsDetails = false;
   #looksSoon = false;
   #forgetting = false;
   #api;
@@ -220,7 +221,7 @@ export class OpenChat {
     this.#looksSoon = false;
     if (this.#over) return;
     await this.#look();
-    if (this.details !== null) await this.readDetails();
+    if (this.#showsDetails) await this.#readDetails();
   }
 
   async #look() {
@@ -236,22 +237,31 @@ export class OpenChat {
   }
 
   /** What stands behind the chat; kept up to date from then on. */
-  async readDetails() {
+  async showDetails() {
+    this.#showsDetails = true;
+    await this.#readDetails();
+  }
+
+  async #readDetails() {
+    let details;
     try {
       const [{ processes }, { usage }] = await Promise.all([
         this.#api.processes(this.chatId),
         this.#api.chatUsage(this.chatId),
       ]);
-      this.details = { processes, usage };
+      details = { processes, usage };
     } catch (error) {
       // Of a chat that nobody has named there is nothing.
-      this.details = { processes: [], usage: [] };
+      details = { processes: [], usage: [] };
       if (!(error instanceof Refusal || error instanceof Unreachable)) throw error;
     }
+    // Somebody may have closed them meanwhile.
+    if (this.#showsDetails) this.details = details;
     this.#watcher.changed();
   }
 
-  forgetDetails() {
+  hideDetails() {
+    this.#showsDetails = false;
     this.details = null;
   }
 }
