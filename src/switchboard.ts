@@ -635,9 +635,10 @@ class OpenSwitchboard implements Switchboard {
     const { ledger } = this.#parts;
     const rows = await storage(ledger.history(chatId, { ...page, limit }));
     const ids = timeline ? rows.flatMap((row) => ("kind" in row ? [] : row.id)) : [];
-    const works = new Map((await storage(ledger.works(ids))).map((work) => [work.messageId, work]));
+    const works = ids.length === 0 ? [] : await storage(ledger.works(ids));
+    const workOf = new Map(works.map((work) => [work.messageId, work]));
     return rows.map((row) =>
-      "kind" in row ? replyEntry(row) : { type: "message", ...this.#messageView(row, works.get(row.id)) },
+      "kind" in row ? replyEntry(row) : { type: "message", ...this.#messageView(row, workOf.get(row.id)) },
     );
   }
 

@@ -1,6 +1,6 @@
 /** What happened to a message, step by step, from what the ledger keeps of its tries, turns, tool calls and questions. */
 
-import { hasEnded, type Message, type Try, type Work } from "./ledger/index.ts";
+import type { Message, Try, Work } from "./ledger/index.ts";
 import { iso, type TimelineEntry } from "./views.ts";
 
 type Step = [at: number, entry: TimelineStep];
@@ -21,8 +21,7 @@ export function timelineOf(message: Message, { tries, turns, approvals }: Work):
       askedAt,
       { what: "approval", tool: name, state, decidedBy, endedAt: endedAt === null ? null : iso(endedAt) },
     ]);
-  if (message.endedAt !== null && hasEnded(message.status))
-    steps.push([message.endedAt, { what: "ended", status: message.status }]);
+  if (message.endedAt !== null) steps.push([message.endedAt, { what: "ended", status: message.status }]);
   return steps.sort(([a], [b]) => a - b).map(([at, step]) => ({ at: iso(at), ...step }));
 }
 

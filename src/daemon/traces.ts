@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import type { Context, Span, Tracer } from "@opentelemetry/api";
 import type { Sampler, SpanExporter } from "@opentelemetry/sdk-trace";
+import { sleep, systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 import type { Switchboard } from "../switchboard.ts";
 import { version } from "../version.ts";
@@ -62,12 +63,10 @@ export async function tracesOf(env: Environment, log: Logger): Promise<Traces | 
       const told = tellAll(switchboard, teller, log).catch((error) =>
         log.warn({ error: String(error) }, "traces have ended"),
       );
+      // It sends what is left before it ends.
       const flush = async () => {
-        await provider.forceFlush({ timeoutMillis: lastFlushMs }).catch(() => {});
-        await Promise.race([
-          provider.shutdown().catch(() => {}),
-          new Promise((done) => setTimeout(done, lastFlushMs)),
-        ]);
+        const ended = provider.shutdown().catch(() => {});
+        await Promise.race([ended, sleep(systemClock, lastFlushMs)]);
       };
       return { settled: told.then(flush) };
     },

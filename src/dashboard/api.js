@@ -174,14 +174,6 @@ export class Api {
   }
 
   /**
-   * What today (UTC) has cost.
-   * @returns {Promise<{ usage: SpendingView[] }>}
-   */
-  async usage() {
-    return await this.#json("GET", "/v1/usage?days=1");
-  }
-
-  /**
    * What a chat has cost in the last 30 days (UTC), the latest first.
    * @param {string} chatId
    * @returns {Promise<{ usage: SpendingView[] }>}

@@ -42,8 +42,6 @@ export class Chats {
   failed = [];
   /** @type {readonly PendingView[]} chats that nobody has named, the last to write first */
   pending = [];
-  /** @type {number | null} USD; null: not known yet */
-  costToday = null;
   /** Whether the list has been read once. */
   loaded = false;
   connected = true;
@@ -87,12 +85,10 @@ export class Chats {
     void this.lookAround();
   }
 
-  /** What no event tells: who knocks, and what today costs. */
+  /** What no event tells: who knocks. */
   async lookAround() {
     try {
       this.pending = (await this.#api.pending()).pending;
-      const { usage } = await this.#api.usage();
-      this.costToday = usage.reduce((sum, { costUsd }) => sum + costUsd, 0);
       this.#watcher.changed();
     } catch {
       // The stream tells when the daemon is away; the next look may succeed.

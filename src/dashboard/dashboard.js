@@ -124,7 +124,7 @@ export class Dashboard {
             ${connected && trouble !== null ? html`<p>${troubleWords(trouble)}</p>` : nothing}
             ${connected && refused !== null ? html`<p>The changed config is not in force: ${refused.message}</p>` : nothing}
           </div>
-          ${listPane(this.#chats, chatId, {
+          ${listPane(this.#chats, this.#overview.view?.today.costUsd ?? null, chatId, {
             more: () => this.#chats.more(),
             newChat: () => this.#ask({ kind: "new", chatId: "", name: "" }),
             retryReply: (reply) => void this.#retryReply(reply),

@@ -8,7 +8,7 @@
 import { Refusal, Unreachable } from "./api.js";
 import { emptyConversation, isOpen, withEvent, withPage, withWaiting } from "./conversation.js";
 import { follow } from "./follow.js";
-import { pause } from "./pause.js";
+import { pause, soon } from "./pause.js";
 import { actionWords } from "./words.js";
 
 /**
@@ -50,7 +50,11 @@ export class OpenChat {
   /** @type {Details | null} as long as somebody looks at them */
   details = null;
   #showsDetails = false;
-  #looksSoon = false;
+  #lookSoon = soon(soonMs, async () => {
+    if (this.#over) return;
+    await this.#look();
+    if (this.#showsDetails) await this.#readDetails();
+  });
   #forgetting = false;
   #api;
   #watcher;
@@ -211,17 +215,6 @@ export class OpenChat {
       if (document.hidden || !this.connected || !this.conversation.entries.some(isOpen)) continue;
       await this.#look();
     }
-  }
-
-  /** Something has happened: once for all that comes shortly after one another. */
-  async #lookSoon() {
-    if (this.#looksSoon) return;
-    this.#looksSoon = true;
-    await pause(soonMs);
-    this.#looksSoon = false;
-    if (this.#over) return;
-    await this.#look();
-    if (this.#showsDetails) await this.#readDetails();
   }
 
   async #look() {

@@ -2,7 +2,7 @@
 
 import { Refusal } from "./api.js";
 import { readEvents } from "./follow.js";
-import { pause } from "./pause.js";
+import { pause, soon } from "./pause.js";
 
 /**
  * @import { EventView, OverviewView } from "../views.ts"
@@ -32,7 +32,9 @@ export class Overview {
   /** Of the one that is under way, so that a later one is never overwritten by an earlier. */
   #look = 0;
   #hasEvents = false;
-  #looksSoon = false;
+  #lookSoon = soon(soonMs, async () => {
+    if (!this.#over && !document.hidden) await this.look();
+  });
   #over = false;
 
   /**
@@ -81,15 +83,6 @@ export class Overview {
     if (!this.#hasEvents || !isNoteworthy(event)) return;
     this.#add([event]);
     void this.#lookSoon();
-  }
-
-  /** Once for all that happens shortly after one another. */
-  async #lookSoon() {
-    if (this.#looksSoon) return;
-    this.#looksSoon = true;
-    await pause(soonMs);
-    this.#looksSoon = false;
-    if (!this.#over && !document.hidden) await this.look();
   }
 
   /** The stream has been cut, and goes on: what happened in between is read again. */

@@ -84,7 +84,7 @@ function runs(processes) {
 }
 
 /** @param {Array<[name: string, value: string]>} rows */
-export function factList(rows) {
+function factList(rows) {
   return html`
     <dl class="facts">
       ${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
@@ -93,7 +93,7 @@ export function factList(rows) {
 }
 
 /** @param {NonNullable<ChatView["process"]>} process */
-export function processWords({ pid, generation, memoryBytes }) {
+function processWords({ pid, generation, memoryBytes }) {
   const memory = memoryBytes === null ? "" : `, ${memoryWords(memoryBytes)}`;
   return `${pid ?? "starting"}, generation ${generation}${memory}`;
 }

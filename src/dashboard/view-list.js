@@ -14,11 +14,12 @@ import { deliveryWords, memoryWords, stateMeaning, timeWords } from "./words.js"
 
 /**
  * @param {Chats} chats
+ * @param {number | null} costToday USD; null: not known yet
  * @param {string | null} shown the chat that is shown
  * @param {{ more(): void, newChat(): void, retryReply(reply: DeliveryView): void, answer(approval: ApprovalView, how: "approve" | "deny"): void,
  *   admit(pending: PendingView): void, dismiss(pending: PendingView): void }} on
  */
-export function listPane({ list, host, approvals, pending, failed, costToday, loaded }, shown, on) {
+export function listPane({ list, host, approvals, pending, failed, loaded }, costToday, shown, on) {
   return html`
     <nav class="pane list-pane" aria-label="Chats">
       <header class="bar">

@@ -101,8 +101,7 @@ function expireEvents(db: Database, chatId: string, before: number): number {
     chatId,
     eventsAtOnce,
   );
-  const kept = oldest.findIndex(({ at }) => at >= before);
-  const due = kept === -1 ? oldest : oldest.slice(0, kept);
+  const due = upTo(oldest, ({ at }) => at >= before);
   for (const { seq } of due) db.run("DELETE FROM events WHERE seq = ?", seq);
   return due.length;
 }
@@ -129,12 +128,20 @@ function expireMessages(db: Database, chatId: string, before: number): typeof no
       ...page,
     ),
   ].sort((a, b) => a.seq - b.seq);
-  const kept = rows.findIndex(({ ended_at: endedAt }) => endedAt === null || endedAt >= before);
-  const due = (kept === -1 ? rows : rows.slice(0, kept)).slice(0, messagesAtOnce);
+  const due = upTo(rows, ({ ended_at: endedAt }) => endedAt === null || endedAt >= before).slice(
+    0,
+    messagesAtOnce,
+  );
   const messages = due.filter(({ kind }) => kind === "message");
   for (const { id } of messages) removeMessage(db, id);
   for (const { id, kind } of due) if (kind === "reply") db.run("DELETE FROM replies WHERE id = ?", id);
   return { rows: due.length, messages: messages.length };
+}
+
+/** Those before the first that is kept. */
+function upTo<Row>(rows: readonly Row[], isKept: (row: Row) => boolean): readonly Row[] {
+  const kept = rows.findIndex(isKept);
+  return kept === -1 ? rows : rows.slice(0, kept);
 }
 
 function removeMessage(db: Database, id: string): void {
