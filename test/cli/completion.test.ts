@@ -8,7 +8,7 @@ import { type Face, serve, token } from "../api/face.ts";
 import { MemorySwitchboard } from "../api/memory.ts";
 import { eventually } from "../support/eventually.ts";
 import { main, run } from "./rig.ts";
-import { skip as noTerminal, Terminal, tab } from "./terminal.ts";
+import { ctrlU, skip as noTerminal, Terminal, tab } from "./terminal.ts";
 
 /** Shells as they start without anybody's settings, with a prompt by which one sees that they wait. */
 const shells = {
@@ -116,7 +116,8 @@ printf 'got'; printf '<%s>' "$@"; echo
       terminal.type(`switchboard send x ${typed} --wa${tab}`);
       await eventually("the option is there", () => line().includes("--wait"));
       assert.equal(existsSync(trap), false);
-      terminal.type("\x03");
+      // Not Ctrl-C: a signal that meets bash while it completes can leave it without a prompt.
+      terminal.type(ctrlU);
       await ready();
     });
 

@@ -13,6 +13,8 @@ export const skip = hasScript ? false : "needs util-linux's script";
 
 export const ctrlC = "\x03";
 export const ctrlD = "\x04";
+/** Empties the line in every shell. */
+export const ctrlU = "\x15";
 export const tab = "\t";
 
 export interface Size {

@@ -120,11 +120,17 @@ export class Visitor {
 
   /** A message of the visitor's, with its status. */
   message(text: string): Locator {
-    return this.conversation.getByRole("article", { name: /^Message/ }).filter({ hasText: text });
+    return this.#said(/^Message/, text);
   }
 
   answer(text: string | RegExp): Locator {
-    return this.conversation.getByRole("article", { name: /^Answer$/ }).filter({ hasText: text });
+    return this.#said(/^Answer$/, text);
+  }
+
+  /** By what is said in it, not by what is told below it of its way. */
+  #said(name: RegExp, text: string | RegExp): Locator {
+    const bubble = this.page.locator(".bubble", { hasText: text });
+    return this.conversation.getByRole("article", { name }).filter({ has: bubble });
   }
 
   /** Of the chat that is open. */
