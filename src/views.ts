@@ -80,6 +80,8 @@ export interface MessageView {
 /** A step on a message's way, and when it was taken. */
 export type TimelineEntry = { at: string } & (
   | { what: "accepted" }
+  /** Of the processes that it was handed to: one that was started for it, and one that was gone before it had ended. */
+  | { what: "process_started" | "process_ended"; generation: number; reason: string }
   /** It was handed to a process. `outcome` is null while that goes on; `continue`: to take up a turn that was cut. */
   | { what: "handed_over"; generation: number; kind: Try["kind"]; outcome: TryOutcome | null }
   /** With it, or, when it ran already, without: what was done in it before then is not told here. */
@@ -91,7 +93,15 @@ export type TimelineEntry = { at: string } & (
   | { what: "tool"; turnId: string; name: string; input: string; state: ToolState; endedAt: string | null }
   | { what: "approval"; tool: string; state: ApprovalState; decidedBy: string | null; endedAt: string | null }
   | { what: "turn_ended"; outcome: TurnOutcome }
+  /** By what a process that was gone had left in the transcript; the model was not asked again. */
+  | { what: "answer_found"; generation: number }
+  /** What its sender was told besides an answer, and how far that has come by its channel. */
+  | ({ what: "notice" } & Pick<ReplyView, "text" | "status" | "attempts" | "error">)
+  /** What happened in its chat meanwhile that the operator should know. */
+  | { what: "remark"; code: string; text: string }
   | { what: "ended"; status: MessageStatus }
+  /** Its answer: as of now, not as it was when it was made. */
+  | ({ what: "reply" } & Pick<ReplyView, "status" | "attempts" | "error">)
 );
 
 /** One line of a chat's history. */

@@ -69,15 +69,19 @@ const waiting = z.object({
     .meta({ description: "What will happen with it, while it waits behind a running turn" }),
 });
 
+const delivered = {
+  status: z.enum(["pending", "sending", "sent", "uncertain", "failed"]),
+  attempts: z.int().meta({ description: "How often it was handed to its channel; 0 when it is fetched" }),
+  error: failure.nullable().meta({ description: "Why the last attempt came to nothing" }),
+};
+
 // Without an id of its own, as everything that may be null: the document would make it null everywhere.
 const reply = z.object({
   id,
   kind: z.enum(["answer", "notice"]),
   text: z.string(),
   answers: z.array(id).meta({ description: "Ids of the messages that it answers" }),
-  status: z.enum(["pending", "sending", "sent", "uncertain", "failed"]),
-  attempts: z.int().meta({ description: "How often it was handed to its channel; 0 when it is fetched" }),
-  error: failure.nullable().meta({ description: "Why the last attempt came to nothing" }),
+  ...delivered,
 });
 
 const attachment = z.object({
@@ -94,6 +98,14 @@ const outcome = z.enum(["answered", "failed", "stopped", "cut"]);
 
 const timelineEntry = z.discriminatedUnion("what", [
   z.object({ at: time, what: z.literal("accepted") }),
+  z.object({
+    at: time,
+    what: z.enum(["process_started", "process_ended"]).meta({
+      description: "Of the processes that it was handed to: started for it, gone before it had ended",
+    }),
+    generation: z.int(),
+    reason: z.string(),
+  }),
   z.object({
     at: time,
     what: z.literal("handed_over"),
@@ -131,7 +143,20 @@ const timelineEntry = z.discriminatedUnion("what", [
     endedAt: time.nullable(),
   }),
   z.object({ at: time, what: z.literal("turn_ended"), outcome }),
+  z.object({
+    at: time,
+    what: z.literal("answer_found").meta({ description: "In the transcript of a process that was gone" }),
+    generation: z.int(),
+  }),
+  z.object({
+    at: time,
+    what: z.literal("notice"),
+    text: z.string(),
+    ...delivered,
+  }),
+  z.object({ at: time, what: z.literal("remark"), code: z.string(), text: z.string() }),
   z.object({ at: time, what: z.literal("ended"), status: messageStatus }),
+  z.object({ at: time, what: z.literal("reply"), ...delivered }),
 ]);
 
 export const messageSchema = z

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import type { EventView } from "../views.ts";
-import { type Client, unreachable } from "./client.ts";
+import type { Client } from "./client.ts";
 import { CliError } from "./exit.ts";
 
 /** How long a daemon may be away, in ms, before following it ends with `unreachable`. */
@@ -49,16 +49,6 @@ export async function* follow(
       if (!mayComeBack || !isPatient) throw error;
     }
     await delay(pauseMs, undefined, { signal }).catch(() => {});
-  }
-}
-
-/** The events of a stream that ends by itself. */
-export async function* past(client: Client, path: string): AsyncGenerator<EventView> {
-  const response = await client.body(path);
-  try {
-    for await (const { data } of framesOf(response)) yield JSON.parse(data) as EventView;
-  } catch (error) {
-    throw unreachable(client.url, error);
   }
 }
 

@@ -52,13 +52,18 @@ async function goOn(client: Client, chatId: string, limit: number, paper: Paper)
   }
 }
 
-/** The newest of a chat's messages and replies, oldest first. */
-export async function latest(client: Client, chatId: string, limit: number): Promise<HistoryEntry[]> {
+/** The newest of a chat's messages and replies, oldest first; `timeline`: with what happened to each message. */
+export async function latest(
+  client: Client,
+  chatId: string,
+  limit: number,
+  { timeline = false } = {},
+): Promise<HistoryEntry[]> {
   const entries: HistoryEntry[] = [];
   let before: number | null = null;
   do {
     const left = Math.min(pageSize, limit - entries.length);
-    const query = new URLSearchParams({ order: "newest", limit: String(left) });
+    const query = new URLSearchParams({ order: "newest", limit: String(left), timeline: String(timeline) });
     if (before !== null) query.set("before", String(before));
     const page: Page = await client.get<Page>(chatPath(chatId, `/messages?${query}`));
     entries.push(...page.history);

@@ -3,16 +3,15 @@
  * of one message.
  */
 
-import type { ChatView, HistoryEntry, MessageView } from "../views.ts";
+import type { ChatView, MessageView } from "../views.ts";
 import { type Client, chatPath } from "./client.ts";
 import { CliError } from "./exit.ts";
-import { past } from "./follow.ts";
 import { History } from "./history.ts";
 import { latest } from "./log.ts";
 import { columns, printable, printableLine, printJson, printPainted } from "./print.ts";
 import { mebibytes, statePaint } from "./sessions.ts";
 import { untilText } from "./trouble.ts";
-import { type Step, Ways } from "./ways.ts";
+import { type Step, wayOf } from "./ways.ts";
 
 /** Messages and replies. */
 const lastFew = 6;
@@ -20,11 +19,12 @@ const lastFew = 6;
 export async function show(client: Client, chatId: string, { json }: { json?: true }): Promise<void> {
   const chat = await client.get<ChatView>(chatPath(chatId));
   if (json === true) return printJson(chat);
-  const entries = await latest(client, chatId, lastFew);
-  const ways = await waysOf(client, chatId, entries);
+  const entries = await latest(client, chatId, lastFew, { timeline: true });
   for (const [name, value] of facts(chat)) printPainted(`${name}:`.padEnd(14) + value);
   const history = new History({ contact: chat.contact.name ?? chatId, columns });
-  const shown = entries.map((entry) => history.entry(entry, wayToTell(entry, ways.of(entry.id))));
+  const shown = entries.map((entry) =>
+    history.entry(entry, entry.type === "message" ? wayToTell(entry) : []),
+  );
   if (shown.length > 0) printPainted(`\n${shown.join("\n")}`);
 }
 
@@ -36,29 +36,25 @@ export async function showMessage(
   { json }: { json?: true },
 ): Promise<void> {
   const chat = await client.get<ChatView>(chatPath(chatId));
-  const message = await client.get<MessageView>(`/v1/messages/${encodeURIComponent(messageId)}`);
+  const message = await client.get<MessageView>(
+    `/v1/messages/${encodeURIComponent(messageId)}?timeline=true`,
+  );
   if (message.chatId !== chat.chatId)
     throw new CliError("not_found", `the message ${messageId} is none of the chat ${chatId}`);
-  const way = (await waysOf(client, chatId, [message])).of(message.id);
-  if (json === true) return printJson({ message, way });
+  if (json === true) return printJson(message);
   const history = new History({ contact: chat.contact.name ?? chatId, columns });
-  printPainted(history.entry({ type: "message", ...message }, way));
+  printPainted(history.entry({ type: "message", ...message }, wayOf(message)));
   if (message.reply === null) return;
   const at = message.endedAt ?? message.acceptedAt;
   const reply = { type: "reply" as const, chatId, seq: message.seq, createdAt: at, ...message.reply };
   printPainted(history.entry(reply));
 }
 
-async function waysOf(client: Client, chatId: string, entries: ReadonlyArray<{ id: string }>): Promise<Ways> {
-  const ways = new Ways(entries.map(({ id }) => id));
-  for await (const event of past(client, chatPath(chatId, "/events?follow=false"))) ways.take(event);
-  return ways;
-}
-
 /** What goes as it should is told by the reply. The id leads to the rest. */
-function wayToTell(entry: HistoryEntry, way: readonly Step[]): readonly Step[] {
-  if (entry.type === "reply" || way.every(({ tone }) => tone === "usual")) return [];
-  return way.map((step, at) => (at === 0 ? { ...step, text: `${step.text} as ${entry.id}` } : step));
+function wayToTell(message: MessageView): Step[] {
+  const way = wayOf(message);
+  if (way.every(({ tone }) => tone === "usual")) return [];
+  return way.map((step, at) => (at === 0 ? { ...step, text: `${step.text} as ${message.id}` } : step));
 }
 
 function facts(chat: ChatView): string[][] {

@@ -265,6 +265,10 @@ export function timelineWords(entry) {
   switch (entry.what) {
     case "accepted":
       return `accepted at ${new Date(entry.at).toLocaleTimeString()}`;
+    case "process_started":
+      return `process ${entry.generation} starts: ${entry.reason}`;
+    case "process_ended":
+      return `process ${entry.generation} has ended: ${entry.reason}`;
     case "handed_over": {
       const { generation, kind, outcome } = entry;
       const how =
@@ -288,7 +292,15 @@ export function timelineWords(entry) {
       return `asks for a yes to ${entry.tool}: ${entry.state}${entry.decidedBy === null ? "" : ` by ${entry.decidedBy}`}`;
     case "turn_ended":
       return entry.outcome === "cut" ? "the turn is cut: its process was gone" : "the turn ends";
+    case "answer_found":
+      return "its answer stood in the transcript of the process that was gone: nothing was asked again";
+    case "remark":
+      return entry.text;
+    case "notice":
+      return `its sender is told: “${entry.text}”`;
     case "ended":
       return entry.status;
+    case "reply":
+      return "its answer is there";
   }
 }

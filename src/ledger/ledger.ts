@@ -280,12 +280,19 @@ export interface Approval {
   endedAt: number | null;
 }
 
-/** What was done for a message: each handing-over, the turns that took it in with their tool calls, and what a person was asked. */
+/**
+ * What was done for a message: each handing-over, the processes that it was handed to, the turns that took it in with their
+ * tool calls, what a person was asked, and what its sender and, while it was open, whoever looks after the chat were told.
+ */
 export interface Work {
   messageId: string;
   tries: Try[];
+  processes: ProcessRecord[];
   turns: Array<Turn & { calls: ToolCall[] }>;
   approvals: Approval[];
+  /** Replies of kind `notice` that are about it. */
+  notices: Reply[];
+  remarks: Array<{ at: number; code: string; text: string }>;
 }
 
 /** What has been spent in one day (UTC, `2026-01-31`) by one tier on one model: by all chats, or by one. */

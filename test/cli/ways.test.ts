@@ -1,215 +1,144 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Ways } from "../../src/cli/ways.ts";
-import type { EventView, MessageView, ReplyView } from "../../src/views.ts";
+import { wayOf } from "../../src/cli/ways.ts";
+import type { MessageView, ReplyView, TimelineEntry } from "../../src/views.ts";
 
-type WithoutFrame<T> = T extends unknown ? Omit<T, "chatId" | "seq" | "at"> : never;
-type Change = WithoutFrame<EventView>;
+type Entry = TimelineEntry extends infer One ? (One extends unknown ? Omit<One, "at"> : never) : never;
 
 describe("the way of a message", () => {
-  const message = (
-    status: MessageView["status"],
-    tries: number,
-    more: Partial<MessageView> = {},
-  ): Change => ({
-    type: "message",
-    message: {
-      id: "m",
-      externalId: null,
-      seq: 1,
-      text: "Hello",
-      attachments: [],
-      status,
-      ran: null,
-      tries,
-      error: null,
-      replyId: null,
+  const message: MessageView = {
+    ...{ id: "m", externalId: null, chatId: "c", seq: 1, text: "Hello", attachments: [] },
+    ...{ status: "queued", ran: null, waiting: null, tries: 0, error: null, reply: null },
+    ...{ acceptedAt: "", sentAt: null, endedAt: null },
+  };
+  const way = (entries: Entry[], more: Partial<MessageView> = {}) =>
+    wayOf({
+      ...message,
       ...more,
-    },
-  });
-  const process = (
-    state: "starting" | "started" | "ended",
+      timeline: entries.map((entry) => ({ at: "2026-01-31T12:00:00.000Z", ...entry })),
+    });
+  /** The sentences; what met trouble is marked. */
+  const told = (...given: Parameters<typeof way>) =>
+    way(...given).map(({ text, tone }) => ({ usual: "", unusual: "? ", bad: "! " })[tone] + text);
+
+  const handed = (
     generation: number,
-    reason = "message",
-  ): Change => ({ type: "process", generation, state, pid: state === "starting" ? null : 77, reason });
-  const turn = (
-    state: "started" | "joined" | "answered" | "cut",
-    messageIds = ["m"],
-    turnId = "t",
-  ): Change => ({ type: "turn", turnId, state, messageIds });
-  const tool = (state: "started" | "finished" | "failed" | "unknown"): Change => ({
-    type: "tool",
-    turnId: "t",
-    toolUseId: "u",
-    name: "Bash",
+    more: Partial<Extract<Entry, { what: "handed_over" }>> = {},
+  ): Entry => ({
+    ...{ what: "handed_over", generation, kind: "send", outcome: null },
+    ...more,
+  });
+  const tool = (state: Extract<Entry, { what: "tool" }>["state"]): Entry => ({
+    ...{ what: "tool", turnId: "t", name: "Bash", input: "{}", endedAt: null },
     state,
   });
-  const reply = (status: ReplyView["status"], attempts: number, more: Partial<ReplyView> = {}): Change => ({
-    type: "reply",
-    reply: { id: "r", kind: "answer", text: "Hi", answers: ["m"], status, attempts, error: null, ...more },
-  });
-  const notice = (code: string, text: string): Change => ({ type: "notice", code, text });
-  const begun = [process("starting", 3), process("started", 3)];
-  const why = { code: "x", message: "no room" };
 
-  function ways(...changes: Change[]): Ways {
-    const all = new Ways(["m"]);
-    for (const [at, change] of changes.entries())
-      all.take({ chatId: "c", seq: at, at: "", ...change } as EventView);
-    return all;
-  }
-  /** The sentences; what met trouble is marked. */
-  const told = (...changes: Change[]) =>
-    ways(...changes)
-      .of("m")
-      .map(({ text, tone }) => ({ usual: "", unusual: "? ", bad: "! " })[tone] + text);
-
-  it("is short when all goes as it should", () => {
+  it("is of the usual tone when all goes as it should", () => {
     assert.deepEqual(
-      told(
-        message("queued", 0),
-        ...begun,
-        message("sent", 1),
-        turn("started"),
-        message("answered", 1),
-        reply("sent", 0),
-        turn("answered"),
-        process("ended", 3, "idle for long"),
-      ),
+      told([
+        { what: "accepted" },
+        { what: "process_started", generation: 3, reason: "message" },
+        handed(3, { outcome: "answered" }),
+        { what: "turn_started", turnId: "t", generation: 3 },
+        { what: "model_asked" },
+        { what: "model_answers" },
+        tool("finished"),
+        { what: "turn_ended", outcome: "answered" },
+        { what: "ended", status: "answered" },
+        { what: "reply", status: "sent", attempts: 0, error: null },
+      ]),
       [
-        "accepted",
-        "process 3 starts",
-        "handed to Claude, process 3",
-        "Claude works on it",
-        "answered",
+        ...["accepted", "process 3 starts: message", "handed to Claude, process 3", "Claude works on it"],
+        ...["the model is asked", "the model begins to answer", "Bash: done", "the turn ends", "answered"],
         "the reply is there",
       ],
     );
   });
 
-  it("names the process that died, why, and the call whose outcome nobody knows; then the turn is taken up again", () => {
+  it("counts its tries, and tells a cut turn that is taken up from a message that is sent again", () => {
     assert.deepEqual(
-      told(
-        ...begun,
-        message("queued", 0),
-        message("sent", 1),
-        turn("started"),
-        tool("started"),
-        process("ended", 3, "killed by SIGKILL"),
-        message("queued", 1),
+      told([
+        handed(3, { outcome: "lost" }),
         tool("unknown"),
-        turn("cut"),
-        process("starting", 4),
-        message("sent", 2),
-        process("started", 4),
-        turn("started", ["m"], "t2"),
-        message("answered", 2),
-      ),
+        { what: "process_ended", generation: 3, reason: "killed by SIGKILL" },
+        { what: "turn_ended", outcome: "cut" },
+        handed(4, { kind: "continue", outcome: "lost" }),
+        handed(5),
+        { what: "turn_joined", turnId: "t", generation: 5 },
+      ]),
       [
-        "accepted",
         "handed to Claude, process 3",
-        "Claude works on it",
         "! Bash: outcome unknown, for its process ended while it ran",
         "? process 3 ended: killed by SIGKILL",
-        "? put back: it is to be tried again",
-        "process 4 starts",
+        "? the turn is cut",
         "? taken up again where it was cut: try 2, process 4",
-        "Claude works on it",
-        "answered",
+        "? sent again: try 3, process 5",
+        "joined the running turn: one answer for all of it",
       ],
     );
+    const found: Entry = { what: "answer_found", generation: 3 };
+    assert.deepEqual(told([found]), ["? the transcript held the answer: nothing was asked again"]);
   });
 
-  it("begins with its acceptance also where a process has taken it at once", () => {
-    assert.deepEqual(told(...begun, message("sent", 1)), ["accepted", "handed to Claude, process 3"]);
-  });
-
-  it("tells what was sent again from what was taken up again", () => {
-    const way = told(
-      ...begun,
-      message("queued", 0),
-      message("sent", 1),
-      process("ended", 3, "it does not answer"),
-      message("queued", 1),
-      process("starting", 4),
-      process("started", 4),
-      message("sent", 2),
+  it("tells how each tool call stands, and who has said yes to it", () => {
+    assert.deepEqual(told([tool("started"), tool("failed")]), ["Bash: running", "Bash: failed"]);
+    const asked = { what: "approval", tool: "Bash", endedAt: null } as const;
+    assert.deepEqual(
+      told([
+        { ...asked, state: "pending", decidedBy: null },
+        { ...asked, state: "used", decidedBy: "operator" },
+      ]),
+      ["? Bash needs a yes: pending", "? Bash needs a yes: used by operator"],
     );
-    assert.equal(way.at(-1), "? sent again: try 2, process 4");
-  });
-
-  it("says that an answer came from the transcript when no process was there to give it", () => {
-    const died = [...begun, message("queued", 0), message("sent", 1), turn("cut"), process("ended", 3, "x")];
-    const fromTranscript = "? answered: the transcript held the answer, and nothing was asked again";
-    assert.equal(told(...died, turn("started", ["m"], "t2"), message("answered", 1)).at(-1), fromTranscript);
-    assert.equal(told(...begun, message("sent", 1), message("answered", 1)).at(-1), "answered");
-  });
-
-  it("says what came of each tool call in one line", () => {
-    const running = [...begun, message("sent", 1), turn("started"), tool("started")];
-    assert.equal(told(...running).at(-1), "Bash: running");
-    assert.equal(told(...running, tool("finished")).at(-1), "Bash: done");
-    assert.equal(told(...running, tool("failed")).at(-1), "Bash: failed");
-    const others = turn("started", ["another"]);
-    assert.equal(told(...begun, message("sent", 1), others, tool("started")).length, 2);
   });
 
   it("ends with the reason when there is no answer", () => {
-    assert.equal(told(message("failed", 3, { error: why })).at(-1), "! failed: no room (x)");
-    assert.equal(told(message("refused", 0, { error: why })).at(-1), "! refused: no room (x)");
-    assert.equal(told(message("stopped", 1, { ran: true })).at(-1), "? stopped while Claude worked on it");
-    assert.equal(told(message("stopped", 0, { ran: false })).at(-1), "? stopped before Claude saw it");
+    const error = { code: "x", message: "no room" };
+    const end = (status: MessageView["status"], more: Partial<MessageView>) =>
+      told([{ what: "ended", status }], more)[0];
+    assert.equal(end("failed", { error }), "! failed: no room (x)");
+    assert.equal(end("refused", { error }), "! refused: no room (x)");
+    assert.equal(end("stopped", { ran: true }), "? stopped while Claude worked on it");
+    assert.equal(end("stopped", { ran: false }), "? stopped before Claude saw it");
   });
 
-  it("goes on with its reply through the channel", () => {
+  it("says how far its reply is, and what its sender and the operator were told", () => {
     const error = { code: "not_sent", message: "connection refused" };
+    const reply = (
+      status: ReplyView["status"],
+      attempts: number,
+      failure: ReplyView["error"] = null,
+    ): Entry => ({
+      ...{ what: "reply", status, attempts },
+      error: failure,
+    });
     assert.deepEqual(
-      told(
+      told([
         reply("pending", 0),
         reply("sending", 1),
-        reply("pending", 1, { error }),
-        reply("sending", 2),
-        reply("uncertain", 2, { error: { code: "unknown_outcome", message: "no answer" } }),
-        reply("pending", 0),
-        reply("sending", 1),
+        reply("pending", 1, error),
+        reply("uncertain", 2, { code: "unknown_outcome", message: "no answer" }),
         reply("sent", 1),
-      ),
+        reply("failed", 4, error),
+        { what: "notice", text: "Your message is kept.", status: "sent", attempts: 0, error: null },
+        { what: "notice", text: "It failed.", status: "failed", attempts: 2, error },
+        { what: "remark", code: "transcript_restored", text: "The transcript was restored." },
+      ]),
       [
         "the reply waits for its channel",
         "the reply is handed to its channel: attempt 1",
         "? the reply did not go out by attempt 1, and is tried again: connection refused",
-        "the reply is handed to its channel: attempt 2",
         "! nobody knows whether the reply went out: no answer",
-        "the reply waits for its channel",
-        "the reply is handed to its channel: attempt 1",
         "the reply was delivered",
-      ],
-    );
-    assert.deepEqual(told(reply("failed", 4, { error })), ["! the reply was given up: connection refused"]);
-  });
-
-  it("tells what its sender was told, and what happened to the chat meanwhile, not before or after", () => {
-    assert.deepEqual(
-      told(
-        notice("session_reset", "before"),
-        message("queued", 0),
-        notice("transcript_restored", "The transcript was restored."),
-        reply("sent", 0, { kind: "notice", text: "Your message is kept." }),
-        message("failed", 0, { error: why }),
-        notice("session_reset", "after"),
-        process("ended", 3, "after"),
-      ),
-      [
-        "accepted",
-        "? The transcript was restored.",
+        "! the reply was given up: connection refused",
         "? a notice is there: Your message is kept.",
-        "! failed: no room (x)",
+        "! a notice was given up: connection refused: It failed.",
+        "? The transcript was restored.",
       ],
     );
   });
 
-  it("is told of the messages that are asked for alone", () => {
-    const other = ways(message("queued", 0, { id: "another" }), process("ended", 3, "x"));
-    assert.deepEqual([other.of("another"), other.of("m")], [[], []]);
+  it("is empty for a message that came without its timeline", () => {
+    assert.deepEqual(wayOf(message), []);
   });
 });

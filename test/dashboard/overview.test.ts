@@ -112,12 +112,13 @@ describe("the overview in the dashboard", { skip }, async () => {
     await step.waitFor();
     const steps = await message.getByRole("listitem").allInnerTexts();
     const words = steps.map((text) => text.replace(/^\S+ m?s\s+/, ""));
-    const [accepted = "", handed = "", ...rest] = words;
+    const [accepted = "", starts = "", handed = "", ...rest] = words;
     assert.match(accepted, /^accepted at /);
+    assert.match(starts, /^process \d+ starts: message$/);
     assert.match(handed, /^handed to process \d+$/);
     assert.deepEqual(rest, [
       ...["a turn begins with it", "the model is asked", "the model begins to answer", "uses Bash"],
-      ...["the turn ends", "answered"],
+      ...["the turn ends", "answered", "its answer is there"],
     ]);
 
     const calls = visitor.conversation.locator("details.calls");

@@ -175,6 +175,16 @@ describe("the words", () => {
       [{ at: "", what: "turn_ended", outcome: "cut" }, "the turn is cut: its process was gone"],
       [{ ...asked, state: "pending" }, "asks for a yes to Bash: pending"],
       [{ ...asked, state: "used", decidedBy: "operator" }, "asks for a yes to Bash: used by operator"],
+      [{ at: "", what: "process_started", generation: 7, reason: "message" }, "process 7 starts: message"],
+      [{ at: "", what: "process_ended", generation: 7, reason: "parked" }, "process 7 has ended: parked"],
+      [
+        { at: "", what: "remark", code: "x", text: "The transcript was restored." },
+        "The transcript was restored.",
+      ],
+      [
+        { at: "", what: "notice", text: "Wait.", status: "sent", attempts: 0, error: null },
+        "its sender is told: “Wait.”",
+      ],
       [{ at: "", what: "ended", status: "stopped" }, "stopped"],
     ] as const) {
       assert.equal(timelineWords(entry), text);

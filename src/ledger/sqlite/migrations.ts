@@ -365,4 +365,9 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (at, up_to_ms)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- What was told while a message was open, without a walk through all that ever happened in its chat.
+  CREATE INDEX replies_notices ON replies (chat_id, created_at) WHERE kind = 'notice';
+  CREATE INDEX events_notices ON events (chat_id, at) WHERE type = 'notice';
+  `,
 ];

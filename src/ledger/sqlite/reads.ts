@@ -222,6 +222,14 @@ function readTries(db: Database, messageId: string): Try[] {
 }
 
 function readWork(db: Database, messageId: string): Work {
+  const open = db.get<Pick<MessageRow, "chat_id" | "accepted_at" | "ended_at">>(
+    "SELECT chat_id, accepted_at, ended_at FROM messages WHERE id = ?",
+    messageId,
+  );
+  if (open === undefined)
+    return { messageId, tries: [], processes: [], turns: [], approvals: [], notices: [], remarks: [] };
+  const meanwhile = [open.chat_id, open.accepted_at, open.ended_at ?? Number.MAX_SAFE_INTEGER] as const;
+  const tries = readTries(db, messageId);
   const turns = db
     .all<TurnRow>(
       `SELECT turns.* FROM turn_messages JOIN turns ON turns.number = turn WHERE message_id = ?`,
@@ -230,7 +238,10 @@ function readWork(db: Database, messageId: string): Work {
     .sort((a, b) => a.number - b.number);
   return {
     messageId,
-    tries: readTries(db, messageId),
+    tries,
+    processes: [...new Set(tries.map(({ generation }) => generation))].map((generation) =>
+      processOf(db.one<ProcessRow>("SELECT * FROM processes WHERE generation = ?", generation)),
+    ),
     turns: turns.map((row) => ({
       ...turnOf(row, turnMembers(db, row.number)),
       calls: readCalls(db, row.number),
@@ -239,6 +250,21 @@ function readWork(db: Database, messageId: string): Work {
       .all<ApprovalRow>("SELECT * FROM approvals WHERE message_id = ?", messageId)
       .sort((a, b) => a.asked_at - b.asked_at)
       .map(approvalOf),
+    notices: db
+      .all<ReplyRow>(
+        `SELECT * FROM replies
+         WHERE kind = 'notice' AND chat_id = ? AND created_at BETWEEN ? AND ? ORDER BY created_at, seq`,
+        ...meanwhile,
+      )
+      .map(replyOf)
+      .filter(({ answers }) => answers.includes(messageId)),
+    remarks: db
+      .all<{ at: number; data: string }>(
+        // What stands in the millisecond of its acceptance has come with it: how its contact was changed.
+        "SELECT at, data FROM events WHERE type = 'notice' AND chat_id = ? AND at > ? AND at <= ? ORDER BY at, seq",
+        ...meanwhile,
+      )
+      .map(({ at, data }) => ({ at, ...(JSON.parse(data) as { code: string; text: string }) })),
   };
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { Ledger } from "../../../src/ledger/index.ts";
+import { eventually } from "../../support/eventually.ts";
 import { accepted, allEvents, answered, rejects, toolCall, turnOf, work } from "../support.ts";
 import type { PromiseTest } from "./place.ts";
 
@@ -67,8 +68,46 @@ export function toolsPromises(promise: PromiseTest): void {
     ]);
     assert.deepEqual(first?.approvals, [await ledger.approval("q")]);
     assert.deepEqual(second?.turns, [{ ...turns[0], calls: [] }]);
-    assert.deepEqual(none, { messageId: "no message", tries: [], turns: [], approvals: [] });
+    assert.deepEqual(first?.processes, await ledger.processes("a", 10));
+    const nothing = { tries: [], processes: [], turns: [], approvals: [], notices: [], remarks: [] };
+    assert.deepEqual(none, { messageId: "no message", ...nothing });
   });
+
+  promise(
+    "what was told while a message was open is told with it: to its sender of it, and of the chat",
+    async (ledger) => {
+      const at = await work(ledger, "a");
+      const elsewhere = await work(ledger, "b");
+      const remark = (text: string) => ({ type: "notice" as const, code: "noted", text });
+      const message = await accepted(ledger, "a", "hi");
+      await clockAfter(message.acceptedAt);
+      await ledger.append(at.lease, [remark("one")]);
+      await ledger.append(elsewhere.lease, [remark("of another chat")]);
+      const other = await accepted(ledger, "a", "you");
+      await ledger.notify(at.lease, [
+        { id: "n", text: "Wait.", about: [message.id] },
+        { id: "o", text: "You too.", about: [other.id] },
+      ]);
+      await ledger.append(at.lease, [remark("two")]);
+      const told = async () => {
+        const [{ notices, remarks } = assert.fail()] = await ledger.works([message.id]);
+        return { notices, remarks: remarks.map(({ code, text }) => [code, text]) };
+      };
+      const history = await ledger.history("a", { limit: 10 });
+      const remarks = [
+        ["noted", "one"],
+        ["noted", "two"],
+      ];
+      assert.deepEqual(await told(), { notices: history.filter(({ id }) => id === "n"), remarks });
+
+      const turn = await turnOf(ledger, at, [message]);
+      await ledger.endTurn(at.lease, answered(turn, [message]));
+      const { endedAt } = (await ledger.message(message.id)) ?? assert.fail();
+      await clockAfter(endedAt ?? assert.fail());
+      await ledger.append(at.lease, [remark("when it had ended")]);
+      assert.deepEqual((await told()).remarks, remarks);
+    },
+  );
 
   promise("a call begins once and ends once", async (ledger) => {
     const at = await work(ledger, "a");
@@ -155,4 +194,8 @@ export function toolsPromises(promise: PromiseTest): void {
 
 async function states(ledger: Ledger, messageId: string, chatId = "a"): Promise<string[]> {
   return (await ledger.toolCalls(chatId, [messageId])).map(({ toolUseId, state }) => `${toolUseId} ${state}`);
+}
+
+async function clockAfter(ms: number): Promise<void> {
+  await eventually("the clock has gone on", () => Date.now() > ms);
 }
