@@ -17,13 +17,8 @@ export { type ErrorCode, SwitchboardError } from "./errors.ts";
 export type { EventsOptions } from "./feed.ts";
 export type { HistoryPage } from "./ledger/index.ts";
 export { createLogger, type Logger, type LogLevel } from "./log.ts";
-export {
-  type HistoryOptions,
-  type OpenOptions,
-  open,
-  type Switchboard,
-  type Upstream,
-} from "./switchboard.ts";
+export { open } from "./open.ts";
+export type { HistoryOptions, OpenOptions, Switchboard, Upstream } from "./switchboard.ts";
 export type {
   ActionView,
   ApprovalView,

@@ -23,7 +23,8 @@ import {
   startOffline,
   userMessages,
 } from "../offline/index.ts";
-import { open, type Switchboard } from "../switchboard.ts";
+import { open } from "../open.ts";
+import type { Switchboard } from "../switchboard.ts";
 import { type Attempt, attemptsOn, imitation, type Scene, textsOn } from "./attempts.ts";
 
 export interface WallResult {

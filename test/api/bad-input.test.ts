@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { parseConfig } from "../../src/config.ts";
-import { open, type Switchboard } from "../../src/switchboard.ts";
+import { open } from "../../src/open.ts";
+import type { Switchboard } from "../../src/switchboard.ts";
 import { type Face, serve } from "./face.ts";
 
 describe("bad input", () => {

@@ -18,7 +18,8 @@ import { parseConfig } from "../../src/config.ts";
 import { type ErrorCode, SwitchboardError } from "../../src/errors.ts";
 import { silent } from "../../src/log.ts";
 import { startOffline } from "../../src/offline/index.ts";
-import { open, type Switchboard } from "../../src/switchboard.ts";
+import { open } from "../../src/open.ts";
+import type { Switchboard } from "../../src/switchboard.ts";
 import { eventually } from "../support/eventually.ts";
 import { script } from "../support/model.ts";
 

@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { open, type Switchboard } from "../../src/switchboard.ts";
+import { open } from "../../src/open.ts";
+import type { Switchboard } from "../../src/switchboard.ts";
 import { type Face, serve } from "./face.ts";
 
 describe("the registry over HTTP", () => {

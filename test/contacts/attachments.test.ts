@@ -73,7 +73,7 @@ describe("an attachment", () => {
     ["a picture of Apple's", Buffer.from("\0\0\0\u0018ftypheic\0\0\0\0"), /is nothing that Claude/],
     ["the beginning of a PNG alone", pngBeginning, /begins as a picture does, but has no dimensions/],
     ["the beginning of a JPEG alone", short(jpeg, 20), /has no dimensions/],
-    ["the beginning of a GIF alone", short(gif, 8), /1 x 0 pixels/],
+    ["the beginning of a GIF alone", short(gif, 8), /has no dimensions/],
     ["the beginning of a WebP alone", short(webp, 20), /cannot be decoded/],
     ["a PNG that was cut off", short(png(50, 50), 50), /cannot be decoded: its data is damaged/],
     ["a JPEG that was cut off", short(jpeg, 180), /cannot be decoded/],

@@ -12,7 +12,7 @@ import { parseConfig } from "../../src/config.ts";
 import type { ChatView, InboundInput, MessageView, ReplyView, Switchboard } from "../../src/index.ts";
 import { createLogger, silent } from "../../src/log.ts";
 import { type OfflineModel, type RecordedRequest, type Step, startOffline } from "../../src/offline/index.ts";
-import { open } from "../../src/switchboard.ts";
+import { open } from "../../src/open.ts";
 import { asToldOnly } from "./as-told.ts";
 import { eventually, patienceMs, type Scope, within } from "./eventually.ts";
 import { Journal } from "./journal.ts";
