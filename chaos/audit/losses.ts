@@ -1,6 +1,6 @@
 /** What nobody can hold against the daemon: words that no disk would take, and words that were tampered with uncopied. */
 
-import type { Case, MessageRow } from "./case.ts";
+import type { Case, MessageRow, RequestSeen } from "./case.ts";
 
 /** ms after which a turn has surely been copied, and after a full disk nothing more is lost. */
 const settlesMs = 5000;
@@ -29,4 +29,24 @@ export function mayBeLost(chatId: string, at: number, { faults, daemons }: Case)
     if (fault.kind !== "transcript" || fault.chatId !== chatId || fault.at < at) return false;
     return !copied || fault.at < at + answersMs;
   });
+}
+
+/** What might have swallowed words but is no excuse, each in seconds from the request: for whoever looks into a violation. */
+export function sinceAsked(
+  chatId: string,
+  asked: RequestSeen | undefined,
+  { faults, daemons }: Case,
+): string {
+  if (asked === undefined) return "no request asked for it";
+  const after = ({ at }: { at: number }) => `${((at - asked.at) / 1000).toFixed(1)} s`;
+  const told = [
+    ...faults.flatMap((fault) => {
+      if (fault.kind === "disk full") return [`disk full for ${fault.forMs} ms at ${after(fault)}`];
+      return fault.kind === "transcript" && fault.chatId === chatId
+        ? [`${fault.how} at ${after(fault)}`]
+        : [];
+    }),
+    ...daemons.flatMap((life) => (life.what === "ended" ? [`daemon ended at ${after(life)}`] : [])),
+  ];
+  return [`asked for in request ${asked.n}`, ...told].join(", ");
 }

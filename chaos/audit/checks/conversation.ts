@@ -1,7 +1,7 @@
 /** What the model is shown: each message once, of its own chat only, and nothing that was answered is forgotten. */
 
 import type { Case } from "../case.ts";
-import { mayBeLost } from "../losses.ts";
+import { mayBeLost, sinceAsked } from "../losses.ts";
 import { about, type Violation } from "../violation.ts";
 import { general } from "./endings.ts";
 
@@ -81,10 +81,10 @@ export function remembered(evidence: Case): Violation[] {
     const request = last.get(message.chatId);
     if (request === undefined || !answered.has(message.id)) return [];
     // By the kit's clock: the daemon's jumps.
-    const at = requests.findLast(({ open }) => open.includes(message.nonce))?.at ?? 0;
-    if (request.said.includes(message.nonce) || mayBeLost(message.chatId, at, evidence)) return [];
-    return [
-      about("remembered", message, `was answered and is not in request ${request.n}`, "requests.jsonl"),
-    ];
+    const asked = requests.findLast(({ open }) => open.includes(message.nonce));
+    if (request.said.includes(message.nonce) || mayBeLost(message.chatId, asked?.at ?? 0, evidence))
+      return [];
+    const what = `was answered and is not in request ${request.n}; ${sinceAsked(message.chatId, asked, evidence)}`;
+    return [about("remembered", message, what, "requests.jsonl")];
   });
 }
