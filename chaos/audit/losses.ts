@@ -16,7 +16,9 @@ export function wordsMayBeLost({ chatId, nonce }: MessageRow, evidence: Case): b
 export function answerMayBeLost({ id, chatId, nonce }: MessageRow, evidence: Case): boolean {
   const { tries, requests } = evidence;
   const by = tries.findLast(({ messageId }) => messageId === id)?.generation;
-  const asked = requests.findLast(({ open, generation }) => generation === by && open.includes(nonce));
+  // The kit does not always see in time whose request it is.
+  const isIts = (generation: number | null) => generation === by || generation === null;
+  const asked = requests.findLast(({ open, generation }) => isIts(generation) && open.includes(nonce));
   return asked !== undefined && mayBeLost(chatId, asked.at, evidence);
 }
 

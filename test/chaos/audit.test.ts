@@ -284,6 +284,17 @@ describe("the auditor", () => {
     assert.deepEqual(found({ ...round, faults: full }), []);
   });
 
+  it("knows a swallowed answer also where the kit did not see in time whose request it was", () => {
+    const stillOpen = request(70_000, [first, second], { generation: 7, open: [first, second] });
+    const unseen = well.requests.map((seen) => ({ ...seen, generation: null }));
+    const tries = well.tries.map((made) =>
+      made.messageId === `id of ${second}` ? { ...made, generation: 7 } : made,
+    );
+    const round = wellDone({ requests: [...unseen, stillOpen], tries });
+    assert.deepEqual(found(round), ["charged"]);
+    assert.deepEqual(found({ ...round, faults: [{ at: 2, kind: "disk full", forMs: 1 }] }), []);
+  });
+
   it("lets a session have one process after the other", () => {
     const samples = [
       { at: 1, processes: [seen({})] },

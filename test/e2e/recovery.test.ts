@@ -84,7 +84,7 @@ describe("a turn with several messages is taken up with all of them", () => {
     const running = await rig.tell("merged", "Count");
     await rig.journal.until("merged", "text", ({ text }) => text.includes("one,"));
     const messages = [await rig.tell("merged", "faster"), await rig.tell("merged", "louder")];
-    for (const message of messages) await rig.sent(message);
+    for (const message of messages) await rig.inLine(message);
     resolve();
     assert.deepEqual(answerOf(await rig.ended(running)).answers, [running.id]);
     assert.deepEqual(open(await rig.requestWith("louder")), ["faster", "louder"]);

@@ -72,7 +72,7 @@ test("three messages that wait for the end of a turn share the next one and its 
   await rig.journal.until("count", "text");
   const later = [];
   for (const text of ["faster", "louder", "again"]) later.push(await rig.tell("count", text));
-  for (const message of later) await rig.sent(message);
+  for (const message of later) await rig.inLine(message);
   release();
   assert.deepEqual(answerOf(await rig.ended(first)).answers, [first.id]);
   const replies = await Promise.all(later.map(async (message) => answerOf(await rig.ended(message))));

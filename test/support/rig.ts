@@ -18,7 +18,7 @@ import { eventually, patienceMs, type Scope, within } from "./eventually.ts";
 import { Journal } from "./journal.ts";
 import { requestWith, script } from "./model.ts";
 import { claudesOf, killHard, type ProcessInfo, processesOf } from "./processes.ts";
-import { inTranscript } from "./transcript.ts";
+import { inLine, inTranscript } from "./transcript.ts";
 
 export interface RigOptions {
   /** The text of a `switchboard.toml`. */
@@ -191,6 +191,11 @@ export class Rig {
   /** Resolves when the message stands in its session's transcript on disk. */
   async inTranscript({ id }: { id: string }): Promise<void> {
     await eventually("the transcript has the message", () => inTranscript(this.home, id));
+  }
+
+  /** Resolves when the process has read the message behind a running turn: that it was sent does not say so yet. */
+  async inLine({ text }: { text: string }): Promise<void> {
+    await eventually("the process has the message in its line", () => inLine(this.home, text));
   }
 
   /** Resolves when the copy of a transcript has the message. */

@@ -1,7 +1,7 @@
 /** What the model is shown: each message once, of its own chat only, and nothing that was answered is forgotten. */
 
 import type { Case } from "../case.ts";
-import { mayBeLost, sinceAsked } from "../losses.ts";
+import { answerMayBeLost, mayBeLost, sinceAsked } from "../losses.ts";
 import { about, type Violation } from "../violation.ts";
 import { general } from "./endings.ts";
 
@@ -84,6 +84,8 @@ export function remembered(evidence: Case): Violation[] {
     const asked = requests.findLast(({ open }) => open.includes(message.nonce));
     if (request.said.includes(message.nonce) || mayBeLost(message.chatId, asked?.at ?? 0, evidence))
       return [];
+    // Where its answer is lost it stands open before later requests, too.
+    if (answerMayBeLost(message, evidence)) return [];
     const what = `was answered and is not in request ${request.n}; ${sinceAsked(message.chatId, asked, evidence)}`;
     return [about("remembered", message, what, "requests.jsonl")];
   });
