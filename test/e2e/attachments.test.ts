@@ -88,7 +88,7 @@ test("what joins a running turn brings its picture along; a document waits for a
   await rig.requestWith("go");
   const joins = await rig.tell("joiner", "and this picture", { attachments: [attached("x", picture)] });
   const waits = await rig.tell("joiner", "and this paper", { attachments: [attached("x", pdf())] });
-  await rig.sent(joins);
+  await rig.inLine("joiner", 1);
   go();
   await Promise.all([first, joins, waits].map((message) => rig.ended(message)));
   const [, second, third] = await rig.requests("joiner");
@@ -125,7 +125,7 @@ test("a picture that joined a turn, and is refused from now on, is taken out as 
   const first = await rig.tell("late", "begin");
   await rig.requestWith("begin");
   const joins = await rig.tell("late", "Remember: green", { attachments: [attached("x", picture)] });
-  await rig.sent(joins);
+  await rig.inLine("late", 1);
   go();
   await Promise.all([first, joins].map((message) => rig.ended(message)));
   t.after(refusing(400, unknown));

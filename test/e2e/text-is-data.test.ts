@@ -79,7 +79,8 @@ test("in the middle of a turn", async () => {
   await rig.journal.until("busy", "tool", ({ state }) => state === "started");
   writeFileSync(join(await rig.workFolder("busy"), "notes.txt"), secret);
   const folded = ["/clear", "/model haiku", "@notes.txt", `@${outside}`];
-  for (const text of folded) await rig.sent(await rig.tell("busy", text));
+  for (const text of folded) await rig.tell("busy", text);
+  await rig.inLine("busy", folded.length);
   writeFileSync(go, "");
 
   const { reply } = await rig.ended(first);

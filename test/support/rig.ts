@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { globSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Channel } from "../../src/channels/index.ts";
 import { parseConfig } from "../../src/config.ts";
 import type { ChatView, InboundInput, MessageView, ReplyView, Switchboard } from "../../src/index.ts";
@@ -193,9 +193,13 @@ export class Rig {
     await eventually("the transcript has the message", () => inTranscript(this.home, id));
   }
 
-  /** Resolves when the process has read the message behind a running turn: that it was sent does not say so yet. */
-  async inLine({ text }: { text: string }): Promise<void> {
-    await eventually("the process has the message in its line", () => inLine(this.home, text));
+  /** Resolves when the process has read so many messages behind its turn: that they were sent does not say so yet. */
+  async inLine(chatId: string, count: number): Promise<void> {
+    const space = dirname(await this.workFolder(chatId));
+    await eventually(
+      `the process of ${chatId} has ${count} messages in its line`,
+      () => inLine(space) === count,
+    );
   }
 
   /** Resolves when the copy of a transcript has the message. */

@@ -3,17 +3,21 @@ import { join } from "node:path";
 
 /** Whether a transcript in the home holds the text, a message's id for example. */
 export function inTranscript(home: string, text: string): boolean {
-  return transcriptsIn(home).some((transcript) => transcript.includes(text));
+  return transcriptsIn(join(home, "spaces", "*")).some((transcript) => transcript.includes(text));
 }
 
-/** Whether a process of the home has noted that such a text waits for its running turn. */
-export function inLine(home: string, text: string): boolean {
-  const words = JSON.stringify(text).slice(1, -1);
-  const isIt = (line: string) => line.includes('"queue-operation"') && line.includes(words);
-  return transcriptsIn(home).some((transcript) => transcript.split("\n").some(isIt));
+/** How many messages wait in a process for the end of its turn, as it notes itself; it does not say which. */
+export function inLine(space: string): number {
+  const notes = transcriptsIn(space)
+    .flatMap((transcript) => transcript.split("\n"))
+    .filter((line) => line.includes('"type":"queue-operation"'));
+  const come = notes.filter((line) => line.includes('"operation":"enqueue"')).length;
+  return come - (notes.length - come);
 }
 
-function transcriptsIn(home: string): string[] {
-  const transcripts = join(home, "spaces", "*", "claude", "projects", "*", "*.jsonl");
-  return globSync(transcripts).map((file) => readFileSync(file, "utf8"));
+/** `space`: a pattern. */
+function transcriptsIn(space: string): string[] {
+  return globSync(join(space, "claude", "projects", "*", "*.jsonl")).map((file) =>
+    readFileSync(file, "utf8"),
+  );
 }
