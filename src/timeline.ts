@@ -1,7 +1,7 @@
 /** What happened to a message, step by step, from what the ledger keeps of it. */
 
 import type { Message, ProcessRecord, Reply, Try, Work } from "./ledger/index.ts";
-import { iso, type ReplyView, type TimelineEntry } from "./views.ts";
+import { type Delivered, iso, type TimelineEntry } from "./views.ts";
 
 type Step = [at: number, entry: TimelineStep];
 type TimelineStep = TimelineEntry extends infer Entry
@@ -83,6 +83,6 @@ function stepsOfTurn(turn: WorkTurn, its: readonly Try[], processEnd = Number.PO
   ];
 }
 
-function delivered({ status, attempts, error }: Reply): Pick<ReplyView, "status" | "attempts" | "error"> {
+function delivered({ status, attempts, error }: Reply): Delivered {
   return { status, attempts, error };
 }

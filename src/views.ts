@@ -77,6 +77,9 @@ export interface MessageView {
   timeline?: TimelineEntry[];
 }
 
+/** How far a reply has come through its channel. */
+export type Delivered = Pick<ReplyView, "status" | "attempts" | "error">;
+
 /** A step on a message's way, and when it was taken. */
 export type TimelineEntry = { at: string } & (
   | { what: "accepted" }
@@ -96,12 +99,12 @@ export type TimelineEntry = { at: string } & (
   /** By what a process that was gone had left in the transcript; the model was not asked again. */
   | { what: "answer_found"; generation: number }
   /** What its sender was told besides an answer, and how far that has come by its channel. */
-  | ({ what: "notice" } & Pick<ReplyView, "text" | "status" | "attempts" | "error">)
+  | ({ what: "notice"; text: string } & Delivered)
   /** What happened in its chat meanwhile that the operator should know. */
   | { what: "remark"; code: string; text: string }
   | { what: "ended"; status: MessageStatus }
   /** Its answer: as of now, not as it was when it was made. */
-  | ({ what: "reply" } & Pick<ReplyView, "status" | "attempts" | "error">)
+  | ({ what: "reply" } & Delivered)
 );
 
 /** One line of a chat's history. */

@@ -1,6 +1,6 @@
 /** A message's timeline in plain words, and what of it is out of the usual. */
 
-import type { MessageView, ReplyView, TimelineEntry } from "../views.ts";
+import type { Delivered, MessageView, TimelineEntry } from "../views.ts";
 
 /** `usual`: a step of each message that meets no trouble. */
 export type Tone = "usual" | "unusual" | "bad";
@@ -59,7 +59,7 @@ function told(entry: TimelineEntry, tries: number, message: Pick<MessageView, "r
     case "remark":
       return [entry.text, "unusual"];
     case "notice":
-      return delivery(`a notice`, `: ${entry.text}`, "unusual", entry);
+      return delivery("a notice", `: ${entry.text}`, "unusual", entry);
     case "ended":
       return ending(entry, message);
     case "reply":
@@ -97,12 +97,7 @@ function ending({ status }: Entry<"ended">, { ran, error }: Pick<MessageView, "r
 }
 
 /** How far it has come. `usual`: the tone of what goes as it should. */
-function delivery(
-  what: string,
-  quoted: string,
-  usual: Tone,
-  { status, attempts, error }: Pick<ReplyView, "status" | "attempts" | "error">,
-): Told {
+function delivery(what: string, quoted: string, usual: Tone, { status, attempts, error }: Delivered): Told {
   const why = error === null ? "" : `: ${error.message}`;
   switch (status) {
     case "pending":
